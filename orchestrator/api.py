@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jobs.settings import Settings
 from jobs.store.store import Store
+from orchestrator import stall_warning
 from orchestrator.parameter_names import names_parameters
 from orchestrator.run_handle import Place, RunHandle, settings_for
 
@@ -34,7 +36,7 @@ def submit(
     from orchestrator.submission import begin
 
     asked = model.build(begin.values_of(spec, keys))
-    return RunHandle(*begin.begin(asked, settings_for(store), workers, device))
+    return RunHandle(*begin.begin(asked, _watched(store), workers, device))
 
 
 @names_parameters
@@ -56,13 +58,20 @@ def rank(
     from orchestrator.submission.rank import rank_spec
 
     asked = rank_spec(begin.values_of(spec, keys))
-    return RunHandle(*begin.begin(asked, settings_for(store), workers, device))
+    return RunHandle(*begin.begin(asked, _watched(store), workers, device))
 
 
 @names_parameters
 def open_store(path: Place | None = None) -> StoreHandle:
     """The store in a folder, by default that of `ORCH_STORE`; raises `StoreUnusable`."""
-    return StoreHandle(Store(settings_for(path).store).open())
+    return StoreHandle(Store(_watched(path).store).open())
+
+
+def _watched(store: Place | None) -> Settings:
+    """The settings, whose store is watched: a program hears when it does not answer."""
+    settings = settings_for(store)
+    stall_warning.watch(settings.store)
+    return settings
 
 
 @dataclass(frozen=True, slots=True)

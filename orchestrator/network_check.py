@@ -18,7 +18,8 @@ from jobs import errors, install_hints
 from jobs.catalog import reference
 from jobs.errors import BadSpec, MissingExtra, MissingWeights, RequestError
 from jobs.spec.model import Spec
-from jobs.spec.networks import Network, source_of
+from jobs.spec.networks import Network
+from jobs.spec.own_files import source_of
 
 CHECKER, SEARCHER, DESCRIBER = (
     "models.networks.check",

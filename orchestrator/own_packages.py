@@ -70,9 +70,10 @@ def _place(package: str) -> str:
 
 def _hiding() -> Iterator[str]:
     """Files and folders that hide a module of Python's own, or a library of ours."""
-    for name, module in list(sys.modules.items()):
-        place = getattr(module, "__file__", None) or ""
-        if name in sys.stdlib_module_names and os.path.dirname(place) == os.getcwd() != HOME:
+    here = os.getcwd()
+    for name in sys.stdlib_module_names & sys.modules.keys():
+        place = getattr(sys.modules[name], "__file__", None) or ""
+        if os.path.dirname(place) == here != HOME:
             yield place
     for entry in _before_the_standard_library():
         try:

@@ -69,8 +69,11 @@ class RunHandle:
 
         Raises `TimeoutError`, and `OrchError` if it failed or was cancelled.
         """
+        from jobs.store.remembered import RememberedResults
+
         until = None if timeout_s is None else time.monotonic() + timeout_s
-        while not (status := self.status()).over:
+        looking = replace(self, store=RememberedResults(self.store.root))
+        while not (status := looking.status()).over:
             left_s = LOOK_S if until is None else until - time.monotonic()
             if left_s <= 0:
                 raise TimeoutError(f"the run {self.name} is {status.state} after {timeout_s} s")

@@ -61,17 +61,23 @@ def old_folders(store: Path) -> list[Path]:
     return []
 
 
+def created(store: Path) -> Path:
+    """The state folder, created if needed; raises `NotPrivate`."""
+    folder = state_folder(store)
+    for outer in (folder.parent.parent, folder.parent):
+        outer.parent.mkdir(parents=True, exist_ok=True)
+        _make_own(outer, WRITABLE_BY_OTHERS)
+    private_folder(folder)
+    return folder
+
+
 @contextlib.contextmanager
 def locked(store: Path) -> Iterator[Path]:
     """The state folder, created if needed, locked by one process at a time.
 
     Raises `NotPrivate`.
     """
-    folder = state_folder(store)
-    for outer in (folder.parent.parent, folder.parent):
-        outer.parent.mkdir(parents=True, exist_ok=True)
-        _make_own(outer, WRITABLE_BY_OTHERS)
-    private_folder(folder)
+    folder = created(store)
     handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     with open(handle, "a") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX)

@@ -123,13 +123,15 @@ def keep_renewed(lease: Lease) -> Iterator[None]:
 class LeaseTracker:
     """What one process has observed of all leases; detects expired ones by its own clock.
 
-    `doubted` are those that were not free when a message asked for their task.
+    `doubted` are those that were not free when a message asked for their task, and `shared` this
+    worker's share at its last look (`workers.lease_shares`).
     """
 
     store: Store
     ttl_s: float = TTL_S
     clock: Callable[[], float] = time.monotonic
     doubted: set[str] = field(default_factory=set)
+    shared: set[str] = field(default_factory=set)
     _seen: dict[str, tuple[Any, float]] = field(default_factory=dict)
 
     def free(self, key: str) -> bool:

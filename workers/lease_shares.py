@@ -19,9 +19,15 @@ log = logging.getLogger("orch.reconciler")
 
 
 def watched(worker: Worker, claimed: Collection[str]) -> set[str]:
-    """Of leases that were claimed at some time, this worker's share and those it doubts."""
-    worker.leases.doubted &= set(claimed)
-    return {*worker.placement.share_of(sorted(claimed)), *worker.leases.doubted}
+    """Of leases that were claimed at some time, this worker's share and those it doubts.
+
+    What was its share at the last look too: looks may be rare, and an expired lease is one that
+    was seen twice.
+    """
+    leases, before = worker.leases, worker.leases.shared
+    leases.doubted &= set(claimed)
+    leases.shared = set(worker.placement.share_of(sorted(claimed)))
+    return leases.shared | (before & set(claimed)) | leases.doubted
 
 
 def enqueue(worker: Worker, expired: Sequence[Task]) -> None:

@@ -17,10 +17,12 @@ class Preset(NamedTuple):
 
 MODERN = {
     "optimiser": "adamw",
-    "learning_rate": 0.0003,
+    "learning_rate": 0.0001,
+    "head_learning_rate": 0.003,
+    "freeze_batch_norm": True,
     "weight_decay": 0.05,
     "schedule": "cosine",
-    "warmup_epochs": 2,
+    "warmup_epochs": 1,
     "augment": "random-resized-crop-35",
     "label_smoothing": 0.1,
 }

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from jobs.catalog.augmentations import DEFAULT
 from jobs.catalog.optimisers import OPTIMISERS
-from jobs.catalog.reference import parse
+from jobs.catalog.presets import PRESETS
 from jobs.catalog.schedules import SCHEDULES
 from jobs.spec.fields import KEYS
 
 if TYPE_CHECKING:
-    from jobs.spec.fields import Weights
     from jobs.spec.model import Spec
+    from jobs.spec.recipe import Recipe
 
 
-def require_possible(spec: Spec, weights_of: Callable[[str], Weights]) -> None:
-    """Raise `ValueError` for settings that exclude each other."""
+def require_possible(spec: Spec, is_random: Callable[[str], bool]) -> None:
+    """Raise `ValueError` for settings that exclude each other.
+
+    `is_random` tells of a backbone whether it begins with random weights.
+    """
     _require_used_settings(spec)
     if SCHEDULES[spec.schedule].fixed_length:
         _require_length(spec)
@@ -30,16 +33,30 @@ def require_possible(spec: Spec, weights_of: Callable[[str], Weights]) -> None:
             f"early_stop_metric {spec.early_stop_metric} has no effect without early_stop or keep "
             "best; give one of them, or leave it out"
         )
+    random = [name for name in spec.backbones if is_random(name)]
     if spec.finetune == "head":
         _require_plain_features(spec)
-        _require_trained(spec, weights_of, "finetune head trains only the last layer")
-    if spec.freeze_batch_norm:
-        _require_trained(
-            spec, weights_of, "freeze_batch_norm keeps batch norms as they are pretrained"
-        )
+        if random:
+            why = "finetune head trains only the last layer"
+            raise ValueError(_untrained(spec, random, why, "finetune full"))
+    by_preset = "freeze_batch_norm" in PRESETS[spec.preset].settings
+    if spec.freeze_batch_norm and not by_preset and len(random) == len(spec.backbones):
+        why = "freeze_batch_norm keeps batch norms as they are pretrained"
+        raise ValueError(_untrained(spec, random, why, "freeze_batch_norm false"))
 
 
-def _require_used_settings(spec: Spec) -> None:
+def require_possible_for(backbone: str, recipes: Iterable[Recipe]) -> None:
+    """Raise `ValueError` where what a network has for itself excludes what is set for all."""
+    for recipe in recipes:
+        try:
+            _require_used_settings(recipe)
+            if recipe.finetune == "head":
+                _require_plain_features(recipe)
+        except ValueError as error:
+            raise ValueError(f"{backbone}: {error}, or give this network the default") from None
+
+
+def _require_used_settings(spec: Recipe) -> None:
     """Refuse a setting that the chosen optimiser and schedule do not use."""
     for kind, name, registry in (
         ("optimiser", spec.optimiser, OPTIMISERS),
@@ -69,7 +86,7 @@ def _require_length(spec: Spec) -> None:
         )
 
 
-def _require_plain_features(spec: Spec) -> None:
+def _require_plain_features(spec: Recipe) -> None:
     """Refuse what would change features that are computed once, or a body that stays as it is."""
     changed = [
         f"{key} {value}"
@@ -88,25 +105,16 @@ def _require_plain_features(spec: Spec) -> None:
     if spec.freeze_batch_norm:
         raise ValueError(
             "freeze_batch_norm has no effect with finetune head, which changes only the last "
-            "layer; leave it out"
+            "layer; leave it out, or set it to false where a preset sets it"
         )
     if spec.head_learning_rate is not None:
         raise ValueError(
             "head_learning_rate has no effect with finetune head, which trains only the last "
-            "layer; give learning_rate"
+            "layer; give learning_rate, and head_learning_rate none where a preset sets it"
         )
 
 
-def _require_trained(spec: Spec, weights_of: Callable[[str], Weights], why: str) -> None:
-    """Refuse networks that begin with random values; what own networks begin with is not known."""
-    untrained = [
-        name
-        for name in spec.backbones
-        if weights_of(name) == "none" and parse(name).library not in ("file", "entry")
-    ]
-    if untrained:
-        remedy = "leave it out of backbones" if spec.weights != "none" else "give weights imagenet"
-        raise ValueError(
-            f"{why}, but {untrained[0]} begins with random weights; {remedy}, or leave that "
-            "setting out"
-        )
+def _untrained(spec: Spec, random: Sequence[str], why: str, otherwise: str) -> str:
+    """Why networks that begin with random values cannot be used, and what to change."""
+    remedy = "leave it out of backbones" if spec.weights != "none" else "give weights imagenet"
+    return f"{why}, but {random[0]} begins with random weights; {remedy}, or give {otherwise}"

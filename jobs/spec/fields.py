@@ -40,7 +40,9 @@ KEYS: dict[str, Key] = {
         "Backbones to compare; repeatable.",
         "`all`, or a list of networks: names from `orch models`, `torchvision:NAME`, `timm:NAME`, "
         "`FILE.py:FUNCTION`, `entry:NAME`, or mappings with `name`, `weights` (a file), "
-        "`learning_rate`, `batch_size` and keys of preparation; see [backbones.md](backbones.md). "
+        "keys of preparation, and of the recipe `learning_rate`, `head_learning_rate`, "
+        "`batch_size`, `optimiser`, `momentum`, `weight_decay`, `clip_norm`, `label_smoothing` and "
+        "`freeze_batch_norm`; see [backbones.md](backbones.md). "
         "`all_backbones: true` means `all`",
         metavar="NAME,...",
         default_documented="none, required",

@@ -185,12 +185,14 @@ class Spec(GridSettings):
             grid.require_few(self.lists_of(name))
         for setting in grid.product(self.grid):
             try:
-                combinations.require_possible(self.fixed(None, setting), self.weights_of)
+                combinations.require_possible(self.fixed(None, setting), self.is_random)
             except ValueError as error:
                 raise ValueError(f"{told(setting)}: {error}" if setting else str(error)) from None
-        for name in self.backbones if self.varies else ():
-            settings = self.settings_of(name)
-            grid.require_distinct(name, [(each, self.recipe(name, each)) for each in settings])
+        for name in self.backbones if self.varies or self.networks else ():
+            recipes = [(each, self.recipe(name, each)) for each in self.settings_of(name)]
+            grid.require_distinct(name, recipes)
+            if self.networks.get(name, Network()).given:
+                combinations.require_possible_for(name, [recipe for _, recipe in recipes])
 
     @property
     def with_margin(self) -> bool:
@@ -209,7 +211,16 @@ class Spec(GridSettings):
         if SCHEDULES[self.schedule].fixed_length:
             values["horizon_epochs"] = self.horizon_epochs or self.epochs
         own = {key: value for key in RECIPE_KEYS if (value := getattr(known, key)) is not None}
+        if backbone is not None and self.is_random(backbone):
+            own["freeze_batch_norm"] = False
         return Recipe(**values | own)
+
+    def is_random(self, backbone: str) -> bool:
+        """Whether this backbone begins with random weights; unknown of own ones: False."""
+        return self.weights_of(backbone) == "none" and parse(backbone).library not in (
+            "file",
+            "entry",
+        )
 
     def weights_of(self, backbone: str) -> Weights:
         """Initial weights of this backbone: `none` if no pretrained weights exist.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,22 +13,26 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_serializer,
 )
 
 from jobs.catalog.backbones import CATALOG
+from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.reference import parse
 from jobs.catalog.suggest import unknown
-from jobs.errors import BadSpec, UnknownBackbone
+from jobs.errors import BadSpec
+from jobs.spec import value_errors
 from jobs.spec.fields import KEYS, NATIVE
+from jobs.spec.own_files import with_source, with_weights
 from jobs.spec.requirements import Requires
+from jobs.spec.spelling import own_name
 from jobs.spec.value_lists import checked
 
 Resize = Literal["squash", "crop", "pad"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Colour = tuple[float, float, float]
-WEIGHTS_SUFFIXES = (".pth", ".pt", ".safetensors")
-MAX_SOURCE_BYTES = 1_000_000
 SHOWN = 80
 
 
@@ -80,8 +82,17 @@ class Preparation(BaseModel):
 STUDY = Preparation()
 """The preparation of the study: squashed to 256/224 of the size, the centre, ImageNet's colours."""
 PREPARATION_KEYS = tuple(Preparation.model_fields)
-RECIPE_KEYS = ("learning_rate", "batch_size")
-"""Keys of the recipe that may differ between networks."""
+LATER_RECIPE_KEYS = (
+    "head_learning_rate",
+    "optimiser",
+    "momentum",
+    "weight_decay",
+    "clip_norm",
+    "label_smoothing",
+    "freeze_batch_norm",
+)
+RECIPE_KEYS = ("learning_rate", "batch_size", *LATER_RECIPE_KEYS)
+"""Keys of the recipe that may differ between networks; version 0.1.0 does not know the later."""
 
 
 COUNTED = ("relative_cost", "parameters", "gmacs")
@@ -110,24 +121,54 @@ class Network(BaseModel):
     deviation: Deviation | None = None
     learning_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     batch_size: int | None = Field(default=None, ge=1, le=65536)
+    head_learning_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    optimiser: str | None = None
+    momentum: float | None = Field(default=None, ge=0, lt=1)
+    weight_decay: float | None = Field(default=None, ge=0, le=100)
+    clip_norm: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    label_smoothing: float | None = Field(default=None, ge=0, lt=1)
+    freeze_batch_norm: bool | None = None
     relative_cost: float | None = Field(default=None, gt=0)
     parameters: int | None = Field(default=None, ge=0)
     gmacs: float | None = Field(default=None, ge=0)
-    grid: dict[str, tuple[int | float, ...]] = {}
+    grid: dict[str, tuple[bool | int | float | str, ...]] = {}
     requires: Requires = None
     file: Path | None = Field(default=None, exclude=True)
     weights_file: Path | None = Field(default=None, exclude=True)
 
     @model_serializer(mode="wrap")
     def _recorded(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without an empty grid, which earlier versions could not read."""
+        """Without what is not set and which earlier versions could not read."""
         values: dict[str, Any] = dump(self)
-        return values if self.grid else {key: values[key] for key in values if key != "grid"}
+        unset = {key for key in LATER_RECIPE_KEYS if values.get(key) is None}
+        unset |= set() if self.grid else {"grid"}
+        return {key: value for key, value in values.items() if key not in unset}
+
+    @field_validator(*RECIPE_KEYS, mode="before")
+    @classmethod
+    def _no_truths(cls, value: Any, about: ValidationInfo) -> Any:
+        """Reject booleans, which Python would accept as numbers."""
+        if isinstance(value, bool) and about.field_name != "freeze_batch_norm":
+            raise ValueError("a number is needed, not true or false")
+        return value
+
+    @field_validator("optimiser")
+    @classmethod
+    def _known_optimiser(cls, name: str | None) -> str | None:
+        if name is not None and name not in OPTIMISERS:
+            raise ValueError(unknown("optimiser", name, OPTIMISERS))
+        return name
 
     @property
     def asked(self) -> dict[str, Any]:
         """The preparation that is given for this network, by key."""
         return {key: value for key in PREPARATION_KEYS if (value := getattr(self, key)) is not None}
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The keys of the recipe that are given for this network, lists too."""
+        alone = (key for key in RECIPE_KEYS if getattr(self, key) is not None)
+        return frozenset((*alone, *self.grid))
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -175,7 +216,7 @@ def split_entries(entries: Any) -> tuple[tuple[str, ...], Networks]:
         reference = parse(given)
         network = _network(reference.label, settings)
         if reference.path is not None:
-            network = _with_source(network, given, Path(reference.path))
+            network = with_source(network, given, Path(reference.path))
         if networks.setdefault(reference.label, network) != network:
             other = origins[reference.label]
             raise BadSpec(
@@ -209,20 +250,27 @@ def _each(chosen: Iterable[Any]) -> Iterable[tuple[str, dict[str, Any]]]:
 def _network(label: str, settings: dict[str, Any]) -> Network:
     """The checked settings of an entry."""
     known = ["weights", *PREPARATION_KEYS, *RECIPE_KEYS, "requires"]
-    strange = next((key for key in settings if key not in known), None)
+    named = {own_name(str(key)): value for key, value in settings.items()}
+    strange = next((key for key in named if key not in known), None)
     if strange is not None:
         raise BadSpec(f"backbones: {label}: {unknown('key', strange, known)}.")
+    if len(named) < len(settings):
+        raise BadSpec(f"backbones: {label}: two of {', '.join(settings)} are the same key.")
+    settings = named
     weights = settings.pop("weights", None)
     settings = _lists_apart(label, settings)
     try:
         network = Network(**settings)
     except ValidationError as error:
         key = str(error.errors()[0]["loc"][0])
+        if key in RECIPE_KEYS:
+            told = value_errors.describe_errors(error, Network)
+            raise BadSpec(f"backbones: {label}: {told}.") from None
         raise BadSpec(
             f"backbones: {label}: {key}: {needed_of_one(key)} is needed "
             f"(given: {str(settings[key])[:SHOWN]!r})."
         ) from None
-    return network if weights is None else _with_weights(network, label, weights)
+    return network if weights is None else with_weights(network, label, weights)
 
 
 def _lists_apart(label: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -234,51 +282,8 @@ def _lists_apart(label: str, settings: dict[str, Any]) -> dict[str, Any]:
         raise BadSpec(f"backbones: {label}: {error}") from None
     unset = next((key for key, values in several.items() if None in values), None)
     if unset is not None:
-        raise BadSpec(f"backbones: {label}: {unset}: {needed_of_one(unset)} is needed, not none.")
+        raise BadSpec(f"backbones: {label}: {unset}: a value is needed, not none.")
     single = {key: values[0] for key, values in several.items() if len(values) == 1}
     grid = {key: values for key, values in several.items() if len(values) > 1}
     kept = {key: value for key, value in settings.items() if key not in grid}
     return kept | single | ({"grid": grid} if grid else {})
-
-
-def _with_source(network: Network, given: str, path: Path) -> Network:
-    """The same with the checksum of an own file; raises `UnknownBackbone` if it cannot be read."""
-    contents = source_of(path, given)
-    digest = hashlib.sha256(contents).hexdigest()
-    return network.model_copy(update={"source": digest, "file": path})
-
-
-def source_of(path: Path, given: str) -> bytes:
-    """The contents of an own file; raises `UnknownBackbone`."""
-    try:
-        if path.exists() and not path.is_file():  # a pipe would never be read to its end
-            raise OSError(errno.EINVAL, "not a file")
-        with path.open("rb") as handle:
-            contents = handle.read(MAX_SOURCE_BYTES + 1)
-    except OSError as error:
-        raise UnknownBackbone(
-            f"cannot read the file of the backbone '{given[:200]}': {error.strerror}: {path}."
-        ) from None
-    if len(contents) > MAX_SOURCE_BYTES:
-        raise UnknownBackbone(f"{path} is larger than {MAX_SOURCE_BYTES:,} bytes; is it a program?")
-    return contents
-
-
-def _with_weights(network: Network, label: str, weights: Any) -> Network:
-    """The same with an own weights file and its checksum; raises `BadSpec` if it is not there."""
-    path = Path(str(weights))
-    if not isinstance(weights, str) or path.suffix not in WEIGHTS_SUFFIXES:
-        raise BadSpec(
-            f"backbones: {label}: weights: {str(weights)[:SHOWN]!r} is not a weights file. Give a "
-            f"file that ends in {', '.join(WEIGHTS_SUFFIXES)}; 'weights: none' is for a whole run."
-        )
-    try:
-        if not path.is_file():
-            raise FileNotFoundError(2, "no such file")
-        with path.open("rb") as handle:
-            digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError as error:
-        raise BadSpec(
-            f"backbones: {label}: cannot read the weights file {path}: {error.strerror}."
-        ) from None
-    return network.model_copy(update={"weights": f"{digest}{path.suffix}", "weights_file": path})

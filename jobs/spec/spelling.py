@@ -12,6 +12,12 @@ ALIASES = {"backbone": "backbones", "optimizer": "optimiser", "patience": "plate
 SHOWN = 80
 
 
+def own_name(given: str) -> str:
+    """The key's own name, however it is spelt."""
+    key = given.replace("-", "_")
+    return ALIASES.get(key, key)
+
+
 def normalised(values: dict[str, Any]) -> dict[str, Any]:
     """The values under the keys' own names; raises `BadSpec` for an unknown key.
 
@@ -20,7 +26,7 @@ def normalised(values: dict[str, Any]) -> dict[str, Any]:
     tidy: dict[str, Any] = {}
     spelt: dict[str, str] = {}
     for given, value in values.items():
-        key = ALIASES.get(given.replace("-", "_"), given.replace("-", "_"))
+        key = own_name(given)
         if key == "all_backbones":
             if not isinstance(value, bool):
                 raise BadSpec(f"all_backbones: true or false is needed, not {value!r}.")

@@ -179,8 +179,9 @@ TRAINING_KEYS: dict[str, Key] = {
     "freeze_batch_norm": Key(
         False,
         bool,
-        "Keep the statistics and weights of batch norms as pretrained.",
-        "batch norms keep the statistics and weights that they begin with",
+        "Keep the statistics and weights of pretrained batch norms.",
+        "batch norms of pretrained networks keep their statistics and weights. Networks that begin "
+        "with random weights train theirs",
         later=True,
     ),
     "head_learning_rate": Key(

@@ -268,9 +268,8 @@ class Store(LedgerStore):
 
     def _wanting(self, names: list[str]) -> list[Run]:
         """The readable runs among these names that are not cancelled, in order of submission."""
-        return self.whole_runs(
-            [name for name in self.run_names(names) if not self.is_cancelled(name)]
-        )
+        ordered = self.run_names(names) if len(names) > 1 else names
+        return self.whole_runs([name for name in ordered if not self.is_cancelled(name)])
 
     def run_names(self, among: list[str] | None = None) -> list[str]:
         """Names of all runs, or of those in `among`, in order of submission."""

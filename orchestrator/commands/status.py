@@ -55,10 +55,9 @@ def _one(
 
     from jobs.versions import differing_versions
     from orchestrator.monitoring.attempts import attempts_of_run
-    from orchestrator.monitoring.status import run_status
 
     run, now = store.outline(name), time.time()
-    status = run_status(store, run)
+    status = _status(store, run)
     tried = attempts_of_run(store, run) if attempts else None
     if tried is not None:  # which also holds what `run_status` does not read
         versions = (each.versions or {} for each in tried if each.state == "done")
@@ -68,8 +67,18 @@ def _one(
         emit(fields(status) | more | ({"size": _size(store, name)} if sizes else {}))
         return
     lines = [*_described(settings, status, now), *_attempts(settings, tried, now)]
-    lines += [_size_told(_size(store, name))] if sizes else []
-    click.echo("\n".join(lines))
+    click.echo("\n".join(lines + ([_size_told(_size(store, name))] if sizes else [])))
+
+
+def _status(store: Any, run: Any, scene: Any = None) -> Any:
+    """The status of a run; results that earlier commands have read are not opened again."""
+    from orchestrator.monitoring.result_index import ResultIndex
+    from orchestrator.monitoring.status import run_status
+
+    index = ResultIndex(store, run.name)
+    status = run_status(store, run, scene=scene, result_of=index.done)
+    index.keep()
+    return status
 
 
 def _size(store: Any, name: str) -> dict[str, int]:
@@ -90,7 +99,7 @@ def _all(settings: Settings, store: Any, sizes: bool, as_json: bool) -> int:
     """Every run, and which ones are damaged or may not be read."""
     from jobs.errors import AccessDenied, DamagedFile, OutOfReach
     from orchestrator.monitoring import progress, run_differences
-    from orchestrator.monitoring.status import overview, run_status
+    from orchestrator.monitoring.status import overview
 
     now = time.time()
     scene = progress.read_view(store)
@@ -102,9 +111,7 @@ def _all(settings: Settings, store: Any, sizes: bool, as_json: bool) -> int:
         try:
             run = store.outline(name)
             given[name] = run.settings
-            statuses.append(
-                run_status(store, run, scene=scene) if as_json else overview(store, run, scene)
-            )
+            statuses.append(_status(store, run, scene) if as_json else overview(store, run, scene))
         except (DamagedFile, OutOfReach) as error:
             damaged[name] = str(error)
             states[name] = next(word for kind, word in words if isinstance(error, kind))

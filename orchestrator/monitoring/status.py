@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jobs import plan, readiness
+from jobs.store.records import TaskResult
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
 from jobs.task import Task
@@ -17,6 +18,7 @@ from orchestrator.monitoring.heartbeats import Heartbeat
 from orchestrator.monitoring.progress import StoreView, TaskProgress
 from orchestrator.monitoring.trial_status import (
     Results,
+    TrialShare,
     TrialStatus,
     results_of,
     shares_of_trials,
@@ -103,24 +105,24 @@ def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
 
 
 def run_status(
-    store: Store, run: Run | RunOutline, now: float | None = None, scene: StoreView | None = None
+    store: Store,
+    run: Run | RunOutline,
+    now: float | None = None,
+    scene: StoreView | None = None,
+    result_of: Callable[[Task], TaskResult | None] | None = None,
 ) -> RunStatus:
-    """The run as the store shows it now, or in a given view."""
-    scene = scene or progress.read_view(store, now)
+    """The run as the store shows it now, or in a given view.
+
+    `result_of` reads the results of trainings and evaluations, by default from the store.
+    """
+    scene, read = scene or progress.read_view(store, now), result_of or store.done
     states = readiness.task_states(store, run, scene.ledger)
     under_way = (
         each for data in run.all_data_sets for each in _under_way(scene, run, data, states)
     )
-    preparing = next(under_way, None)
-    shares, spec = shares_of_trials(states), run.recorded_spec
-    results = {name: results_of(store, name, shares[name]) for name in run.trials}
-    now_at = {name: _under_way(scene, run, name, states) for name in run.trials}
-    begun, why = scene.begun, stops.reasons(store, run)
-    told = (
-        trial_status(store, name, shares[name], now_at[name], name in begun, results[name], spec)
-        for name in run.trials
-    )
-    trials = tuple(replace(trial, stopped_because=why.get(trial.trial)) for trial in told)
+    preparing, shares = next(under_way, None), shares_of_trials(states)
+    results = {name: results_of(read, name, shares[name]) for name in run.trials}
+    trials = _trials(store, run, scene, states, shares, results)
     unfit = fitting.unfit(store, run, states, scene.workers)
     state = _state(states, preparing is not None or any(trial.progress for trial in trials))
     return RunStatus(
@@ -140,8 +142,27 @@ def run_status(
         scene.newer,
         _costs(store, run, trials),
         unfit,
-        bool(spec.get("rank")),
+        bool(run.recorded_spec.get("rank")),
     )
+
+
+def _trials(
+    store: Store,
+    run: Run | RunOutline,
+    scene: StoreView,
+    states: dict[str, str],
+    shares: dict[str, TrialShare],
+    results: dict[str, Results],
+) -> tuple[TrialStatus, ...]:
+    """The status of each trial of a run, and why a decision stopped it."""
+    spec = run.recorded_spec
+    now_at = {name: _under_way(scene, run, name, states) for name in run.trials}
+    begun, why = scene.begun, stops.reasons(store, run)
+    told = (
+        trial_status(store, name, shares[name], now_at[name], name in begun, results[name], spec)
+        for name in run.trials
+    )
+    return tuple(replace(trial, stopped_because=why.get(trial.trial)) for trial in told)
 
 
 def _unprepared(run: Run | RunOutline, task: str, state: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,13 +101,13 @@ def shares_of_trials(states: dict[str, str]) -> dict[str, TrialShare]:
     return shares
 
 
-def results_of(store: Store, trial: str, share: TrialShare) -> Results:
+def results_of(read: Callable[[Task], TaskResult | None], trial: str, share: TrialShare) -> Results:
     """The published results of a trial's part of a run."""
     if share.ranks:
-        ranked = store.done(Task("rank", trial))
+        ranked = read(Task("rank", trial))
         return [ranked] if ranked else [], None
-    trained = [store.done(Task("train", trial, epoch)) for epoch in share.trained]
-    tested = store.done(Task("evaluate", trial, share.evaluated[-1])) if share.evaluated else None
+    trained = [read(Task("train", trial, epoch)) for epoch in share.trained]
+    tested = read(Task("evaluate", trial, share.evaluated[-1])) if share.evaluated else None
     return [result for result in trained if result], tested
 
 

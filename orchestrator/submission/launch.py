@@ -233,17 +233,19 @@ def watching(
 
     Raises `WorkersDied` when those just started ended and no local worker is left.
     """
+    from jobs.store.remembered import RememberedResults
     from orchestrator.local import startup
     from orchestrator.monitoring.status import run_status
 
     starting = startup.Startup(store.root, list(here.new_workers))
+    remembered = RememberedResults(store.root)
 
     def look() -> RunStatus:
         if dead := starting.look():
             if not any(worker.process.alive() for worker in here.workers):
                 raise startup.WorkersDied(startup.deaths(dead))
             warn(startup.deaths(dead))
-        return run_status(store, run)
+        return run_status(remembered, run)
 
     return look
 

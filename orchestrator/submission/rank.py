@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from jobs.catalog.backbones import CATALOG
-from jobs.catalog.reference import parse
 from jobs.errors import BadSpec, MissingWeights
 from jobs.spec import model
 from jobs.spec.data_fields import DATA_KEYS
@@ -68,11 +67,7 @@ def _without_recipe(network: Network) -> Network:
 
 def _require_weights(spec: Spec) -> None:
     """Raise `BadSpec` for networks with random weights; an own function may load some."""
-    untrained = [
-        name
-        for name in spec.backbones
-        if spec.weights_of(name) == "none" and parse(name).library not in ("file", "entry")
-    ]
+    untrained = [name for name in spec.backbones if spec.is_random(name)]
     if not untrained:
         return
     if spec.weights == "none":

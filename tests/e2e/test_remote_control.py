@@ -33,9 +33,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
     """A broker, and a run of a number of periods whose tasks take a number of seconds."""
-    periods, seconds = request.param
+    periods, seconds, *seeds = request.param
     made = Scene(tmp_path, seconds=seconds)
-    small_run(made.store.root, periods=periods)
+    small_run(made.store.root, periods, *seeds)
     yield made
     made.close()
 
@@ -128,3 +128,24 @@ def test_killed_children_and_lost_workers_leave_no_row_that_says_started(
     assert {row.worker.hostname[:3] for row in rows.of(lost.args) if row.state == "SUCCESS"} == {
         "w1@"
     }
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+@pytest.mark.parametrize("scene", [(1, 3.0, 2)], indirect=True)
+def test_a_message_revoked_before_it_began_is_begun_all_the_same_or_sent_again(
+    scene: Scene, rows: TaskRows, slots: int
+) -> None:
+    """With a second slot it is received, and waits for room; else it lies in the queue."""
+    scene.worker(slots=slots)
+    state = "RECEIVED" if slots == 2 else "PENDING"
+
+    def waits() -> list[Any]:
+        return [row for row in rows.in_state(state) if row.name.startswith("train")]
+
+    scene.until(lambda: started(rows)() and waits(), what="a training that waits for another")
+    revoked = waits()[0]
+    broker.app(scene.url, scene.store.id).control.revoke(revoked.uuid)
+    scene.until(lambda: scene.done("train") == 2, 60, "both trainings")
+    scene.until(lambda: "SUCCESS" in [row.state for row in rows.of(revoked.args)], 10)
+
+    assert revoked.state == ("SUCCESS" if slots == 2 else "REVOKED")

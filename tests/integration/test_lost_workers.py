@@ -79,3 +79,22 @@ def test_a_full_worker_passes_on_the_task_of_a_lost_one_and_whoever_gets_it_watc
 
     assert sent == [task]
     assert begun == [task]
+
+
+def test_a_lease_whose_watcher_changed_between_two_looks_is_looked_at_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looks of a worker under load may be so rare that it watches each lease for one of them."""
+    run = study(store)
+    task = Task("train", run.trials[0], 1)
+    for trial in run.trials:
+        assert LeaseTracker(store).claim(Task("train", trial, 1).lease_key, "far")
+    worker = fake_worker(store, "unused", "w000")
+    worker.leases.ttl_s = 0.0
+    sign(store, 250)
+    shares = iter([[task.lease_key], [], []])
+    monkeypatch.setattr(Peers, "share_of", lambda self, own, keys: next(shares))
+    reconciler = Reconciler(worker)
+    looks = [reconciler._find_unheld_tasks() for _ in range(3)]
+
+    assert looks == [[], [task], []]

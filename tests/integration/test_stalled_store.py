@@ -24,6 +24,18 @@ ORCH = (
     "from jobs.store import stall_watch; stall_watch.LIMIT_S = 1.0; "
     "from orchestrator import cli; cli.main()"
 )
+PROGRAM = """
+import time
+from jobs.store import stall_watch
+stall_watch.LIMIT_S = 0.3
+import orchestrator
+try:
+    orchestrator.open_store()
+except Exception as error:
+    print(type(error).__name__, flush=True)
+print(orchestrator.open_store().runs())
+time.sleep(1)
+"""
 COMMANDS = (
     "status --json",
     "watch",
@@ -94,6 +106,30 @@ def test_a_store_that_answers_is_never_called_silent(tmp_path: Path, there: bool
     watch.end()
 
     assert silent == []
+
+
+def test_a_python_program_is_warned_of_the_silence_and_of_its_end(stalled: Path) -> None:
+    """Its call goes on to wait, and returns once the store answers."""
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, "ORCH_STORE": str(stalled)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert program.stderr is not None
+    warned = program.stderr.readline()
+    waits = program.poll() is None
+    (stalled / "store.json").rename(stalled / "pipe")
+    Store(stalled).open(create=True)
+    (stalled / "pipe").open("wb").close()  # whoever waited for the other end reads nothing
+    out, err = program.communicate(timeout=30)
+
+    assert warned.startswith(f"the store at {stalled} does not answer (NFS server down?). ")
+    assert waits
+    assert out == "StoreUnusable\n[]\n"
+    assert err.startswith(f"the store at {stalled} answers again, after ")
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("number", sorted(stall_watch.AWAY))

@@ -26,10 +26,12 @@ from workers.messaging import broker
 ROOT = Path(__file__).parents[2]
 
 
-def small_run(root: Path, periods: int) -> tuple[Store, Run]:
+def small_run(root: Path, periods: int, seeds: int = 1) -> tuple[Store, Run]:
     """A store with a run of one backbone, as `orch submit` leaves it."""
     store = Store(root).open(create=True)
-    asked = model.build({"backbones": ["scratch"], "periods": periods, "epochs_per_period": 1})
+    asked = model.build(
+        {"backbones": ["scratch"], "periods": periods, "epochs_per_period": 1, "seeds": seeds}
+    )
     source = built_in("digits")
     data = source.data_id(asked.data_settings())
     unfolded = plan.unfold(asked, data)
@@ -79,13 +81,13 @@ class Scene:
         """The store that the workers use."""
         return Store(self.folder / "store")
 
-    def worker(self, memory: int = 0) -> subprocess.Popen[bytes]:
+    def worker(self, memory: int = 0, slots: int = 1) -> subprocess.Popen[bytes]:
         """Start a quick worker, as if on a GPU of so many bytes; its output is kept."""
         name = f"w{len(self.workers)}"
         command = [sys.executable, "-m", "support.quick_worker", str(self.store.root), self.url]
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                [*command, name, str(self.seconds), str(memory)],
+                [*command, name, str(self.seconds), str(memory), str(slots)],
                 env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
                 stdout=log,
                 stderr=log,

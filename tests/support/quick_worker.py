@@ -1,7 +1,7 @@
 """A real worker, broker and store whose children only pretend: it is ready within a second.
 
-`python -m support.quick_worker STORE BROKER_URL NAME SECONDS [BYTES]` is `orch worker` whose tasks
-take SECONDS each, as if its GPU had BYTES of memory.
+`python -m support.quick_worker STORE BROKER_URL NAME SECONDS [BYTES [SLOTS]]` is `orch worker`
+whose tasks take SECONDS each, as if its GPU had BYTES of memory.
 """
 
 from __future__ import annotations
@@ -39,14 +39,17 @@ def work(
     return {"files": {"out.txt": f"results/out/{task.id}.txt"}, "epoch": task.epoch}
 
 
-def run(store: str, broker_url: str, name: str, seconds: str, memory: str = "0") -> int:
+def run(
+    store: str, broker_url: str, name: str, seconds: str, memory: str = "0", slots: str = "1"
+) -> int:
     """Run the worker until it is asked to stop; its exit code."""
     os.environ[SECONDS] = seconds
     child.CHILD_ENTRY = ENTRY
     child.warm = functools.partial(child.warm, entry=ENTRY)
     main.memory.gpu_bytes = lambda device: int(memory)
     main.Worker = functools.partial(Worker, entry=ENTRY)  # type: ignore[misc]
-    return main.run(Settings(Path(store), broker_url, None), broker_url, device="cpu", name=name)
+    settings = Settings(Path(store), broker_url, None)
+    return main.run(settings, broker_url, device="cpu", name=name, slots=int(slots))
 
 
 if __name__ == "__main__":

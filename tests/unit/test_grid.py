@@ -94,6 +94,43 @@ def test_a_network_may_have_a_list_of_its_own_in_place_of_the_runs() -> None:
     assert len(labels) == len(trials) == 12
 
 
+def test_each_network_may_be_trained_as_is_best_for_it() -> None:
+    """Its trials are those of a run in which all networks are trained so."""
+    own = {"optimiser": "adamw", "learning_rate": 0.001, "weight_decay": [0.0, 0.05]}
+    mixed = build({"backbones": [{"name": "scratch", **own}, "squeezenet"], "data": "photos"})
+    apart = build({"backbones": "scratch", "data": "photos", **own})
+    names = {trial.name for trial in plan.unfold(mixed, DATA).trials}
+
+    assert Spec(**mixed.model_dump(mode="json")) == mixed
+    assert {trial.name for trial in plan.unfold(apart, DATA).trials} < names
+    assert mixed.recipe("squeezenet").optimiser == "sgd"
+    assert len(names) == 3
+
+
+@pytest.mark.parametrize(
+    ("run", "own", "message"),
+    [
+        ({}, {"optimizer": "adamm"}, "optimiser: one of sgd, adamw is needed|Did you mean .adamw."),
+        ({}, {"optimizer": "adamw", "optimiser": "sgd"}, "are the same key"),
+        ({}, {"optimiser": "adamw", "momentum": 0.8}, "scratch: momentum 0.8 has no effect"),
+        ({"momentum": 0.8}, {"optimiser": "adamw"}, "or give this network the default"),
+        ({}, {"weight_decay": -1}, "weight_decay: a number"),
+        ({}, {"learning_rate": True}, "learning_rate: a number"),
+        ({}, {"label_smoothing": [0.1, 0.1]}, "is in the list twice"),
+        ({}, {"ema": 0.9}, "unknown key 'ema'"),
+    ],
+)
+def test_what_a_network_cannot_have_for_itself_is_refused(
+    run: dict[str, Any], own: dict[str, Any], message: str
+) -> None:
+    """In one line that names the network."""
+    with pytest.raises(BadSpec, match=message) as error:
+        build({"backbones": [{"name": "scratch", **own}], "data": "photos", **run})
+
+    assert "scratch" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def test_settings_that_need_other_pixels_have_data_sets_of_their_own(
     animal_folder: Path, tmp_path: Path
 ) -> None:

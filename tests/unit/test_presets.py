@@ -31,7 +31,7 @@ def test_other_keys_override_a_preset_even_with_their_defaults() -> None:
     """What is given counts."""
     spec = model.build({"backbone": "scratch", "preset": "modern", "augment": "none"})
 
-    assert (spec.optimiser, spec.augment, spec.warmup_epochs) == ("adamw", "none", 2)
+    assert (spec.optimiser, spec.augment, spec.warmup_epochs) == ("adamw", "none", 1)
     assert Spec(**spec.model_dump(mode="json")).augment == "none"
 
 
@@ -51,3 +51,20 @@ def test_presets_are_listed_with_what_they_set(capsys: pytest.CaptureFixture[str
 
     assert cli.run(["presets"]) == 0
     assert "  optimiser: adamw\n" in capsys.readouterr().out
+
+
+def test_batch_norms_of_random_weights_are_trained_whatever_the_preset() -> None:
+    """Those of pretrained networks stay; so does the choice in names of trials."""
+    spec = model.build({"backbones": "squeezenet,scratch", "data": "photos", "preset": "modern"})
+
+    assert spec.recipe("squeezenet").freeze_batch_norm
+    assert not spec.recipe("scratch").freeze_batch_norm
+
+
+def test_a_preset_may_be_used_where_all_weights_are_random() -> None:
+    """Keeping batch norms is refused there only where it is asked for."""
+    digits = {"backbones": "scratch,squeezenet", "data": "digits"}
+
+    assert not model.build(digits | {"preset": "modern"}).recipe("squeezenet").freeze_batch_norm
+    with pytest.raises(BadSpec, match="give weights imagenet, or give freeze_batch_norm false"):
+        model.build(digits | {"freeze_batch_norm": True})

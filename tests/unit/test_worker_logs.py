@@ -12,7 +12,6 @@ import pytest
 
 from jobs.errors import BadEnvironment
 from workers import logs
-from workers.execution import callbacks
 from workers.execution.callbacks import LogLimit
 from workers.process.progress_log import ProgressLog
 
@@ -80,12 +79,9 @@ def test_the_option_comes_before_the_variable_and_other_formats_are_refused() ->
         logs.chosen_format(None, {logs.VARIABLE: "xml"})
 
 
-def test_a_long_log_keeps_its_beginning_and_its_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_log_keeps_its_beginning_and_its_end(tmp_path: Path) -> None:
     """A process that still appends to it goes on behind the cut."""
-    monkeypatch.setattr(callbacks, "RENEW_S", 0.0)
-    log, limit = tmp_path / "0001.log", LogLimit(tmp_path / "0001.log", max_bytes=1000)
+    log, limit = tmp_path / "0001.log", LogLimit(tmp_path / "0001.log", 1000, every_s=0.0)
     with log.open("ab", buffering=0) as child:
         for number in range(500):
             child.write(f"line {number:04d}\n".encode())

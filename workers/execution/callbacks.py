@@ -24,6 +24,7 @@ log = logging.getLogger("orch.worker")
 
 TELL_S = 1.0
 MAX_LOG_BYTES = 4_000_000
+LOG_S = 5.0
 
 
 class ProgressReporter:
@@ -106,7 +107,7 @@ class StopCondition:
 
     def _asked_for(self) -> str:
         """Whether a peer has asked for the training."""
-        if time.monotonic() - self.looked < LOOK_S * self.worker.placement.slowdown:
+        if time.monotonic() - self.looked < LOOK_S * self.worker.placement.slowdown**2:
             return ""
         self.looked = time.monotonic()
         stops = self.worker.placement.stops(self.task, self.token)
@@ -124,12 +125,13 @@ class LogLimit:
     The beginning is kept, and what is written last.
     """
 
-    def __init__(self, log: Path, max_bytes: int = MAX_LOG_BYTES) -> None:
+    def __init__(self, log: Path, max_bytes: int = MAX_LOG_BYTES, every_s: float = LOG_S) -> None:
         self.log, self.max_bytes, self.last = log, max_bytes, time.monotonic()
+        self.every_s = every_s
 
     def __call__(self) -> None:
-        """Cut the log if it is too long; looks every `RENEW_S` at most."""
-        if time.monotonic() - self.last < RENEW_S:
+        """Cut the log if it is too long; looks every `every_s` at most."""
+        if time.monotonic() - self.last < self.every_s:
             return
         self.last = time.monotonic()
         with contextlib.suppress(OSError):

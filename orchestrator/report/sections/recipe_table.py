@@ -8,6 +8,7 @@ from jobs.catalog.schedules import SCHEDULES
 from jobs.spec import class_weights
 from jobs.spec.grid import product
 from jobs.spec.model import Spec
+from jobs.spec.networks import RECIPE_KEYS
 from jobs.spec.setting import in_order, value_told
 from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import wording
@@ -89,20 +90,21 @@ def _augmentation(spec: Spec) -> str:
 
 
 def _apart(spec: Spec) -> list[tuple[str, str]]:
-    """What networks have for themselves: learning rates and batches."""
+    """What networks have for themselves, such as learning rates."""
     rows = []
-    for key, label in (("learning_rate", "Learning rates"), ("batch_size", "Batches")):
+    for key in RECIPE_KEYS:
+        label = {"batch_size": "Batch"}.get(key, key.replace("_", " ").capitalize())
         own = {
             name: one.grid.get(key, [getattr(one, key)])
             for name, one in spec.networks.items()
-            if key in one.grid or getattr(one, key)
+            if key in one.given
         }
         if own:
             told = ", ".join(
                 f"{wording.title(name)} {' or '.join(map(value_told, values))}"
                 for name, values in own.items()
             )
-            rows.append((f"{label} of their own", told))
+            rows.append((f"{label}, where a network has its own", told))
     return rows
 
 
@@ -135,7 +137,7 @@ def _finetuning(spec: Spec) -> list[tuple[str, str]]:
     if spec.finetune == "head":
         told.append("only the last layer, on features that are computed once")
     if spec.freeze_batch_norm:
-        told.append("batch norms stay as pretrained")
+        told.append("batch norms of pretrained networks stay as they are")
     if spec.head_learning_rate is not None:
         told.append(f"the last layer has learning rate {spec.head_learning_rate:g}")
     return [("Fine-tuning", "; ".join(told))] if told else []
