@@ -55,10 +55,8 @@ def look(
     leader = max(right, key=lambda name: accuracy[name], default="")
     first = right[leader] if leader else None
     images = 0 if first is None else first.shape[1]
-    ends = {
-        name: forecast(errors[name], epochs, images, 0.0 if name == leader else PACE_LIMIT)
-        for name in right
-    }
+    limits = {name: 0.0 if name == leader else PACE_LIMIT for name in right}
+    ends = {name: forecast(errors[name], epochs, images, limits[name]) for name in right}
     contenders = tuple(
         _against(name, (right[name], right[leader]), (ends[name], ends[leader]), trials[name])
         for name in right
