@@ -8,10 +8,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
-from jobs.errors import OutOfReach
+from jobs.errors import DamagedFile, OutOfReach, UnknownRun
 from jobs.store import decisions, other_data
 from jobs.store.ledger import Ledger
-from jobs.store.runs import Run, RunOutline
+from jobs.store.runs import Run, RunOutline, is_later
 from jobs.store.store import Store
 from jobs.task import ON, Task
 
@@ -132,8 +132,8 @@ def task_states(
     """The state of each task: `done`, `failed`, `blocked`, `stopped`, `cancelled` or `open`.
 
     `blocked` means that a task it depends on failed, `stopped` that a decision ended its trial
-    before. `ledger` is a listing of the store; without
-    one the store is listed now.
+    before. Tasks added later are `cancelled` too where the recorded run no longer has them.
+    `ledger` is a listing of the store; without one the store is listed now.
     """
     ledger = ledger or store.ledger()
     states: dict[str, str] = {}
@@ -155,4 +155,21 @@ def task_states(
         else:
             needs = {subject, rest.partition(f".{ON}")[2]}
             states[task_id] = "blocked" if needs & blocked else unfinished
-    return states
+    return _without_dropped(store, run, states)
+
+
+def _without_dropped(store: Store, run: Run | RunOutline, states: dict[str, str]) -> dict[str, str]:
+    """The states, where tasks added later that the recorded run no longer has are `cancelled`."""
+    later = [name for name, state in states.items() if state == "open" and _is_later(run, name)]
+    if not later:
+        return states
+    try:
+        recorded = set(store.outline(run.name).tasks)
+    except (UnknownRun, DamagedFile, OutOfReach):
+        return states
+    return states | {name: "cancelled" for name in later if name not in recorded}
+
+
+def _is_later(run: Run | RunOutline, task: str) -> bool:
+    kind = task.partition(".")[0]
+    return kind in ("prepare", "evaluate", "bench") and is_later(run, Task.parse(task))

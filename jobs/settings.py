@@ -13,6 +13,8 @@ from urllib.parse import quote
 from jobs.errors import BadEnvironment
 
 DEFAULT_STORE = "orch-store"
+MAX_WORKERS = 256
+"""Workers that one machine runs at most."""
 BROKER_FILES = {
     "ORCH_BROKER_CA": "ssl_ca_certs",
     "ORCH_BROKER_CERT": "ssl_certfile",

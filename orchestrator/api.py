@@ -13,9 +13,11 @@ from typing import Any
 from jobs.settings import Settings
 from jobs.store.store import Store
 from orchestrator import stall_warning
+from orchestrator.parameter_names import names_parameters
 from orchestrator.run_handle import Place, RunHandle, settings_for
 
 
+@names_parameters
 def submit(
     spec: Place | None = None,
     *,
@@ -37,6 +39,7 @@ def submit(
     return RunHandle(*begin.begin(asked, _watched(store), workers, device))
 
 
+@names_parameters
 def rank(
     spec: Place | None = None,
     *,
@@ -58,6 +61,7 @@ def rank(
     return RunHandle(*begin.begin(asked, _watched(store), workers, device))
 
 
+@names_parameters
 def open_store(path: Place | None = None) -> StoreHandle:
     """The store in a folder, by default that of `ORCH_STORE`; raises `StoreUnusable`."""
     return StoreHandle(Store(_watched(path).store).open())

@@ -185,7 +185,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     from jobs.errors import OrchError
+    from orchestrator.parameter_names import ON_COMMAND_LINE
 
+    asked_here = ON_COMMAND_LINE.set(True)
+    try:
+        return _main(arguments)
+    except OrchError as error:
+        return _complain(str(error), error.exit_code)
+    finally:
+        ON_COMMAND_LINE.reset(asked_here)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     try:
         code: Any = cli.main(args=arguments, prog_name="orch", standalone_mode=False)
         return code if isinstance(code, int) else 0
@@ -195,8 +206,6 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _complain(
             usage_errors.error_line(error), error.exit_code if error.exit_code != 1 else 2
         )
-    except OrchError as error:
-        return _complain(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:

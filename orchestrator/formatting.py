@@ -27,6 +27,14 @@ def gigabytes(size: int) -> str:
     return f"{size / 1e9:.1f}".removesuffix(".0") + " GB"
 
 
+def megabytes(size: int, width: int = 0) -> str:
+    """Bytes in powers of ten: `12.3 MB`; below 1 MB `4.9 kB`, below 1 kB `812 B`."""
+    for unit, bytes_each in (("MB", 1e6), ("kB", 1e3)):
+        if size >= bytes_each:
+            return f"{size / bytes_each:>{width},.1f} {unit}"
+    return f"{size:>{width}} B"
+
+
 def plain(text: str) -> str:
     """The text in one line, with control characters escaped."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

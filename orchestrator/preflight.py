@@ -19,7 +19,7 @@ from jobs.data import sources
 from jobs.data.data_source import DataSource
 from jobs.errors import BadFolder, BadSpec, MissingExtra, StoreUnusable, UnknownRun
 from jobs.plan import Plan
-from jobs.settings import Settings
+from jobs.settings import MAX_WORKERS, Settings
 from jobs.spec import class_weights, networks
 from jobs.spec.model import NOT_ASKED, Spec
 from jobs.spec.networks import Network
@@ -121,6 +121,8 @@ def require_machine(settings: Settings, workers: int | None, device: str | None)
     from orchestrator.local import embedded_redis
     from workers.devices import discovery
 
+    if workers is not None and not (type(workers) is int and 0 <= workers <= MAX_WORKERS):
+        raise BadSpec(f"--workers {workers!r}: a whole number from 0 to {MAX_WORKERS} is needed.")
     if settings.broker_url is None:
         embedded_redis.binary()
     if local_workers(settings, workers) == 0:

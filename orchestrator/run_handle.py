@@ -14,6 +14,7 @@ from jobs.errors import OrchError
 from jobs.settings import Settings
 from jobs.store.store import Store
 from orchestrator.exported import Exported
+from orchestrator.parameter_names import names_parameters
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
     from jobs.maintenance.removal import Removal
     from jobs.spec.model import Spec
     from jobs.store.runs import Run
-    from jobs.task import Task
     from models.export.trained_network import TrainedNetwork
     from orchestrator.analysis.ranking import Ranking
     from orchestrator.monitoring.status import RunStatus
+    from orchestrator.submission.cancel import Cancelled
 
 Place = str | Path
 LOOK_S = 1.0
@@ -82,6 +83,7 @@ class RunHandle:
             raise OrchError(f"the run {self.name} is {status.state}. {why}".rstrip())
         return status
 
+    @names_parameters
     def results(self, table: str) -> pa.Table:
         """A table of docs/results.md, such as `epochs` or `evaluations`.
 
@@ -92,6 +94,7 @@ class RunHandle:
 
         return run_tables.read(self.store, self.record, table)
 
+    @names_parameters
     def evaluate(
         self,
         data: Place,
@@ -118,6 +121,7 @@ class RunHandle:
         handle = RunHandle(self.store, grown)
         return replace(handle, look=launch.watching(self.store, grown, here))
 
+    @names_parameters
     def report(
         self,
         path: Place | None = None,
@@ -146,6 +150,7 @@ class RunHandle:
             self.store, self.record, out, tuple(periods), wanted, leading, margin, limits
         )
 
+    @names_parameters
     def decide(
         self,
         *,
@@ -171,6 +176,7 @@ class RunHandle:
         write.need(write.NEEDED_TO_RANK)
         return read_ranking(self.store, self.record)
 
+    @names_parameters
     def model(
         self,
         backbone: str,
@@ -186,13 +192,15 @@ class RunHandle:
         several; `period` is by default the newest evaluated one, `split` the first.
         """
         from orchestrator import optional_packages
+        from orchestrator.analysis.trained_models import choose_training
 
-        training = self._training(backbone, seed, period, split, setting)
+        training = choose_training(self.store, self.record, backbone, seed, period, split, setting)
         optional_packages.require(("torch",))
         from models.export import trained_network
 
         return trained_network.load(self.store, training)
 
+    @names_parameters
     def export(
         self,
         backbone: str,
@@ -207,9 +215,10 @@ class RunHandle:
     ) -> Exported:
         """Write a trained network as files that need no orch (docs/export.md)."""
         from orchestrator import optional_packages
+        from orchestrator.analysis.trained_models import choose_training
 
         optional_packages.require(("torch", *formats))
-        training = self._training(backbone, seed, period, split, setting)
+        training = choose_training(self.store, self.record, backbone, seed, period, split, setting)
         name = f"{training.subject}-e{training.epoch:04d}"
         out = self.store.export_folder(self.name) / name if path is None else _folder(path)
         from models.export import write
@@ -217,22 +226,7 @@ class RunHandle:
         compared = write.export(self.store, self.name, training, formats, out, tell)
         return Exported(out, training.subject, training.epoch, compared)
 
-    def _training(
-        self,
-        backbone: str,
-        seed: int | None,
-        period: int | None,
-        split: int | None,
-        setting: Mapping[str, Any],
-    ) -> Task:
-        """The finished training that is meant; raises `RequestError` where it is not clear."""
-        from jobs.store import splits
-        from orchestrator.analysis.setting_choice import checked
-        from orchestrator.analysis.trained_models import choose_model
-
-        record = splits.chosen(self.store, self.record, split)
-        return choose_model(self.store, record, backbone, seed, period, checked(setting))
-
+    @names_parameters
     def bench(
         self,
         *,
@@ -252,8 +246,17 @@ class RunHandle:
         from orchestrator.submission import bench, launch
 
         chosen = settings_for(self.store.root)
-        asked = bench.check(
-            chosen, self.store, self.record, backbones, runtimes, threads, host, seed
+        asked = bench.checked(
+            chosen,
+            self.store,
+            self.record,
+            workers,
+            device,
+            backbones=backbones,
+            runtimes=runtimes,
+            threads=threads,
+            host=host,
+            seed=seed,
         )
         grown = bench.record(self.store, self.record, asked)
         only = {task.id for task in asked.tasks}
@@ -261,9 +264,14 @@ class RunHandle:
         handle = RunHandle(self.store, grown)
         return replace(handle, look=launch.watching(self.store, grown, here))
 
-    def cancel(self) -> None:
-        """Stop its tasks after their step; results and checkpoints are kept."""
-        self.store.cancel(self.name)
+    def cancel(self) -> Cancelled:
+        """Stop its open tasks after their step; results and checkpoints are kept.
+
+        Where only evaluations and benchmarks are open that were asked for later, it is these alone.
+        """
+        from orchestrator.submission import cancel
+
+        return cancel.cancel(self.store, self.store.load_run(self.name))
 
     def remove(self, *, dry_run: bool = False) -> Removal:
         """Remove it with what no other run shares; returns what was, or would be, removed.

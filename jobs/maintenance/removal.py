@@ -6,8 +6,8 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jobs import atomic
@@ -15,7 +15,7 @@ from jobs.errors import OrchError
 from jobs.maintenance.prune import DEAD_AFTER_S, Prunable, remove, touched
 from jobs.store import codec, tables
 from jobs.store.features import FeaturesRecord
-from jobs.store.runs import Run
+from jobs.store.runs import Run, read_run
 from jobs.store.store import Store
 from jobs.task import KINDS, ON
 
@@ -60,25 +60,25 @@ def plan_removal(store: Store, run: Run) -> Removal:
     return Removal(tuple(items), tuple(name for name in shared if name not in doomed), doomed)
 
 
-def remove_run(store: Store, run: Run) -> Removal:
+def remove_run(store: Store, run: Run, act: Callable[[Prunable], None] = remove) -> Removal:
     """Remove a run; what it shares stays. Raises `OSError`, or `OrchError` where files are left.
 
-    The run's own folder is put aside first: workers then start none of its tasks, and `orch prune`
-    finishes a removal that was interrupted.
+    The run's own folder is put aside first: workers then start none of its tasks. It is removed
+    last, as `orch prune` reads there what an interrupted removal has left.
     """
     removal = plan_removal(store, run)
     folder, aside = store.run_folder(run.name), _aside(store, run.name)
     os.rename(folder, aside)
     for item in removal.items:
         if item.path != folder:
-            remove(item)
-    remove(Prunable(aside, 0, ""))
+            act(item)
     left = [item.path for item in removal.items if os.path.lexists(item.path)]
     if left:
         raise OrchError(
             f"the run {run.name} is removed, but {len(left)} of its files and folders are not, "
             f"such as {left[0]}. 'orch prune' tries again after an hour."
         )
+    act(Prunable(aside, 0, ""))
     return removal
 
 
@@ -91,12 +91,26 @@ def find_orphans(store: Store, now: float | None = None) -> Iterator[Prunable]:
     trials = atomic.list_names(store.trials_folder)
     unwanted = {trial for trial in trials if not _other_runs(store, trial, "")}
     strange = _subjects(store) - set(trials) - set(atomic.list_names(store.all_data_folder))
-    hidden = os.listdir(store.runs_folder) if store.runs_folder.is_dir() else []
-    aside = [store.runs_folder / name for name in hidden if name.endswith(REMOVED)]
-    for path in [*_belongings(store, unwanted | strange), *aside]:
+    paths = [*_belongings(store, unwanted | strange), *_of_interrupted(store, now)]
+    for path in dict.fromkeys(paths):
         changed, size = touched(path)
         if now - changed > DEAD_AFTER_S:
             yield Prunable(path, size, "belongs to no run")
+
+
+def _of_interrupted(store: Store, now: float) -> Iterator[Path]:
+    """What removals that were interrupted an hour ago have left, and last the folders put aside."""
+    hidden = os.listdir(store.runs_folder) if store.runs_folder.is_dir() else []
+    for aside in (store.runs_folder / name for name in hidden if name.endswith(REMOVED)):
+        if now - aside.stat().st_ctime <= DEAD_AFTER_S:  # the time of its renaming
+            continue
+        name, record = aside.name[1:].rsplit(".", 2)[0], aside / store.run_path("a").name
+        with contextlib.suppress(OrchError, OSError):
+            run = read_run(record, atomic.file_state(record), name)
+            again = store.run_path(name).exists()  # submitted again: what it uses stays
+            left = replace(run, name=aside.name) if again else run
+            yield from (item.path for item in plan_removal(store, left).items)
+        yield aside
 
 
 def size_of_run(store: Store, run: Run) -> tuple[int, int]:

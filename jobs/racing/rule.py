@@ -12,8 +12,9 @@ also multiplied by the number of looks, which holds under any dependence. A race
 the best network of a look in at most `LEVEL` of races.
 
 Who is behind now may still overtake, and no test of one period knows that. So a network goes on
-while its own curve would take it past the leader by the last epoch (`forecast`). This makes stops
-rarer, so the promise above holds all the same; it is a guess about the future, not a test.
+while its own curve may take it past the leader by the last epoch (`forecast`): the pace of its
+curve is uncertain, as few images are validated, so the upper 95% limit of the pace counts. This
+makes stops rarer, so the promise above holds all the same; it is a guess about the future, no test.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from jobs.store.decisions import Contender, Look
 
 LEVEL = 0.05
 """The error of a whole race: the share of races that may stop the best network."""
+PACE_LIMIT = 1.645
+"""Standard errors by which the pace of who is behind is taken to be faster: one-sided 95%."""
 DIGITS = 6
 """Significant digits that are recorded and compared, so that machines agree."""
 
@@ -52,7 +55,8 @@ def look(
     leader = max(right, key=lambda name: accuracy[name], default="")
     first = right[leader] if leader else None
     images = 0 if first is None else first.shape[1]
-    ends = {name: forecast(errors[name], epochs, images) for name in right}
+    limits = {name: 0.0 if name == leader else PACE_LIMIT for name in right}
+    ends = {name: forecast(errors[name], epochs, images, limits[name]) for name in right}
     contenders = tuple(
         _against(name, (right[name], right[leader]), (ends[name], ends[leader]), trials[name])
         for name in right
@@ -107,12 +111,18 @@ def _judged(contender: Contender, comparisons: int) -> Contender:
     return replace(contender, p_corrected=corrected, stops=stops)
 
 
-def forecast(errors: Sequence[float], epochs: int, images: int) -> float | None:
+def forecast(
+    errors: Sequence[float], epochs: int, images: int, faster: float = 0.0
+) -> float | None:
     """The error after so many epochs, on the power law through the errors so far, from the last.
 
     Learning curves follow such laws for long stretches (Domhan, Springenberg and Hutter 2015, IJCAI
     3460-3468, have them among their curves). Errors below half an image count as that, and a curve
     that grows worse as flat. None with fewer than two epochs, which tell no pace.
+
+    The pace is taken to be so many standard errors `faster`: that of a slope through logarithms of
+    binomial errors of the last one's size. Of one that learned nothing so far, or that stopped
+    early, the curve is flat whatever `faster` is.
     """
     if len(errors) < 2:
         return None
@@ -121,7 +131,11 @@ def forecast(errors: Sequence[float], epochs: int, images: int) -> float | None:
     middle, level = math.fsum(times) / len(times), math.fsum(logs) / len(logs)
     pairs = zip(times, logs, strict=True)
     slope = math.fsum((time - middle) * (log - level) for time, log in pairs)
-    slope /= math.fsum((time - middle) ** 2 for time in times)
+    spread = math.fsum((time - middle) ** 2 for time in times)
+    slope /= spread
+    if min(logs) < max(logs):
+        share = math.exp(logs[-1])
+        slope -= faster * math.sqrt((1 - share) / (share * max(images, 1)) / spread)
     return math.exp(logs[-1] + min(slope, 0.0) * (math.log(epochs) - times[-1]))
 
 

@@ -56,7 +56,8 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
 
     `only_leader` and `only_own` count images that one of both has right, with the first seed. `p`
     is one-sided, and `p_corrected` times the numbers of rivals and looks. The forecasts are the
-    accuracies that both curves lead to; None where one epoch tells no pace.
+    accuracies that both curves lead to, its own at the upper 95% limit of its pace; None where one
+    epoch tells no pace.
     """
 
     network: str

@@ -1,21 +1,40 @@
-"""The latest run that trains networks, for commands that need trained ones."""
+"""The latest run with results, for commands that need trained networks."""
 
 from __future__ import annotations
 
 import contextlib
 
 from jobs.errors import DamagedFile, OutOfReach
-from jobs.store.runs import Run
+from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
 
 
-def latest_training(store: Store) -> Run:
-    """The run submitted last of those that train networks, else the latest of all.
+def latest_having(store: Store, kind: str) -> tuple[Run, RunOutline | None]:
+    """The run submitted last of those with a finished task of this kind, and a later one if any.
 
-    Raises `UnknownRun` if there is none.
+    Where no run has one, it is the latest that trains, else the latest of all; then none is passed
+    over. Raises `UnknownRun` if there is no run.
     """
+    done = store.ledger().done
+    readable = _readable(store)
+    having = (
+        run
+        for run in readable
+        if any(task in done for task in run.tasks if task.startswith(f"{kind}."))
+    )
+    training = (run for run in readable if not run.settings.get("rank"))
+    if not readable:
+        return store.latest_run(), None
+    if (chosen := next(having, None)) is not None:
+        later = None if chosen is readable[0] else readable[0]
+        return store.load_run(chosen.name), later
+    return store.load_run(next(training, readable[0]).name), None
+
+
+def _readable(store: Store) -> list[RunOutline]:
+    """The readable runs, the latest first."""
+    runs = []
     for name in reversed(store.run_names()):
         with contextlib.suppress(DamagedFile, OutOfReach, OSError):
-            if not store.outline(name).settings.get("rank"):
-                return store.load_run(name)
-    return store.latest_run()
+            runs.append(store.outline(name))
+    return runs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING
 
 from jobs import atomic
@@ -46,6 +46,13 @@ def record(store: Store, run: str, other: OtherDataRecord, tasks: Iterable[Task]
     codec.refuse_newer(OtherDataRecord, path)
     atomic.write_json(path, codec.encode(other))
     marks.mark(store, tasks)
+
+
+def forget_unused(store: Store, run: str, used: Container[str]) -> None:
+    """Remove the records of other data of a run of which no data set is used."""
+    for other in recorded(store, run):
+        if not any(data in used for data in other.data_sets):
+            (store.others_folder(run) / f"{other.name}.json").unlink(missing_ok=True)
 
 
 def preparations(run: Run | RunOutline, ledger: Ledger) -> list[Task]:

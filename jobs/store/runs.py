@@ -110,6 +110,12 @@ class RunOutline:
         return _all_data_sets(self.data_sets, self.tasks)
 
 
+def is_later(run: Run | RunOutline, task: Task) -> bool:
+    """Whether a task of a run was added after its submission: on other data, or a benchmark."""
+    other = task.kind == "prepare" and task.subject not in run.data_sets
+    return task.kind == "bench" or bool(task.data) or other
+
+
 def _all_data_sets(own: tuple[str, ...], tasks: tuple[str, ...]) -> tuple[str, ...]:
     """`own`, and the data sets that later tasks prepare."""
     prepared = (task.split(".", 2)[1] for task in tasks if _prepares(task))
@@ -130,15 +136,16 @@ def _prepares(task: str) -> bool:
 
 
 @functools.lru_cache(maxsize=16)
-def read_run(path: Path, state: tuple[int, ...]) -> Run:
+def read_run(path: Path, state: tuple[int, ...], name: str | None = None) -> Run:
     """The run in a file, read again only if its state (`atomic.file_state`) has changed.
 
-    Raises `FileNotFoundError`, `DamagedFile` and `NewerRecord`.
+    `name` is that of the run, by default that of its folder. Raises `FileNotFoundError`,
+    `DamagedFile` and `NewerRecord`.
     """
     from jobs.spec import value_errors
     from jobs.spec.model import Spec
 
-    outline, record = _checked(path)
+    outline, record = _checked(path, name)
     try:
         spec = Spec(**record.spec)
     except (TypeError, ValueError, AttributeError, RequestError) as error:
@@ -179,11 +186,11 @@ def read_outline(path: Path, state: tuple[int, ...]) -> RunOutline:
     return _checked(path)[0]
 
 
-def _checked(path: Path) -> tuple[RunOutline, RunRecord]:
+def _checked(path: Path, name: str | None = None) -> tuple[RunOutline, RunRecord]:
     record = codec.read(path, RunRecord)
     if record is None:
         raise FileNotFoundError(path)
-    name = path.parent.name
+    name = name or path.parent.name
     try:
         if record.name != name or not all(
             NAME.fullmatch(each) for each in (record.data, *record.trials)

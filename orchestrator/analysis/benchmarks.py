@@ -98,9 +98,12 @@ class Benchmark:
         return any(each.others_load >= DISTURBED for each in self.latencies)
 
     @property
-    def where(self) -> tuple[str, int]:
-        """What latencies can only be compared within: the host, and the number of threads."""
-        return self.host, self.threads
+    def where(self) -> tuple[str, int, str]:
+        """What latencies can only be compared within: the host, the threads, and the device.
+
+        A GPU's latencies are not ranked against those of ONNX Runtime, which uses the processor.
+        """
+        return self.host, self.threads, self.device
 
     def at(self, batch: int) -> BatchLatency | None:
         """The latency of a batch size; None if it was not measured."""

@@ -63,6 +63,11 @@ class Machine:
     processor: str
     others_load: float
 
+    @property
+    def computes(self) -> str:
+        """What computed: the GPU, or the processor's name."""
+        return self.processor if self.device == "cpu" else self.device
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -253,16 +258,18 @@ def _cheapest(good: Sequence[Candidate]) -> str:
 
 
 def _on_one_machine(benchmarks: Sequence[Benchmark], names: Sequence[str]) -> list[Benchmark]:
-    """The benchmarks of the host and number of threads that has measured most of these networks.
+    """The benchmarks of the host, device and threads that have measured most of these networks.
 
-    Of several such, the one with the fewest threads.
+    Of several such a GPU's, then those with the fewest threads.
     """
-    groups: dict[tuple[str, int], list[Benchmark]] = {}
+    groups: dict[tuple[str, int, str], list[Benchmark]] = {}
     for one in benchmarks:
         groups.setdefault(one.where, []).append(one)
 
-    def measured(where: tuple[str, int]) -> tuple[int, int, str]:
-        return -len({one.backbone for one in groups[where]} & {*names}), where[1], where[0]
+    def measured(where: tuple[str, int, str]) -> tuple[int, bool, int, str, str]:
+        host, threads, device = where
+        networks = {one.backbone for one in groups[where]} & {*names}
+        return -len(networks), device == "cpu", threads, host, device
 
     return groups[min(groups, key=measured)] if groups else []
 

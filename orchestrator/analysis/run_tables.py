@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from jobs.store.runs import Run
     from jobs.store.store import Store
 
+MISTAKES = "mistakes"
+"""The wrongly predicted test images of all networks, seeds, splits and periods."""
+
 
 def read(store: Store, run: Run, table: str) -> pa.Table:
     """The rows of a run's trials, without epochs and attempts of other runs.
@@ -26,8 +29,11 @@ def read(store: Store, run: Run, table: str) -> pa.Table:
 
     from jobs.store import tables
 
+    if table == MISTAKES:
+        answers = read(store, run, "predictions")
+        return answers.filter(pc.field("label_rank") > 0).drop_columns(["label_rank"])
     if table not in tables.SCHEMAS:
-        raise RequestError(f"{unknown('table', table, tables.SCHEMAS)}.")
+        raise RequestError(f"{unknown('table', table, (*tables.SCHEMAS, MISTAKES))}.")
     if table == "attempts":
         rows = tables.read_rows(store.root, table, [tables.DATA_SETS, *run.trials])
         rows = rows.filter(pc.field("task").isin(list(run.tasks)))

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from jobs import settings
 from jobs.errors import OrchError, RequestError
 from jobs.spec.setting import network_of
+from jobs.store import splits
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -99,3 +100,17 @@ def choose_model(
     if seed is not None and seed not in by_seed:
         raise RequestError(f"--seed {seed}: {backbone} was trained with these seeds: {known}.")
     return next(iter(by_seed.values())) if seed is None else by_seed[seed]
+
+
+def choose_training(
+    store: Store,
+    run: Run,
+    backbone: str,
+    seed: int | None,
+    period: int | None,
+    split: int | None,
+    setting: Wanted,
+) -> Task:
+    """The same of one split, by default the first, with values of a recipe as a user gives them."""
+    part = splits.chosen(store, run, split)
+    return choose_model(store, part, backbone, seed, period, setting_choice.checked(setting))

@@ -9,7 +9,7 @@ import click
 from jobs.settings import Settings
 from orchestrator.formatting import plain
 from orchestrator.submission import launch
-from orchestrator.terminal.options import examples, json_option, store_option
+from orchestrator.terminal.options import call, examples, json_option, store_option
 
 if TYPE_CHECKING:
     from jobs.store.runs import Run
@@ -79,24 +79,22 @@ def bench_command(
     test images are compared with torch's. Without RUN, the latest run is used. Done benchmarks are
     not repeated.
     """
-    from jobs.store.latest import latest_training
     from jobs.store.store import Store
-    from orchestrator import preflight
     from orchestrator.submission import bench
+    from orchestrator.terminal.latest import latest_with
 
     store = Store(settings.store).open()
-    recorded = latest_training(store) if run is None else store.load_run(run)
-    asked = bench.check(settings, store, recorded, **chosen)
-    preflight.require_writable(settings.store)
-    preflight.require_machine(settings, workers, device)
-    if settings.broker_url is not None:
-        preflight.require_broker(settings.broker_url)
+    recorded = latest_with(store, "evaluate") if run is None else store.load_run(run)
+    asked = bench.checked(settings, store, recorded, workers, device, **chosen)
     grown = bench.record(store, recorded, asked)
     said = [plain(line) for line in bench.lines(grown, asked)]
     facts = bench.facts(asked)
     only = {task.id for task in asked.tasks}
     awaited = launch.Awaited(
-        bench.awaited(store, grown, asked), lambda: _results(store, grown, asked)
+        bench.awaited(store, grown, asked),
+        lambda: _results(store, grown, asked),
+        "the benchmarks are recorded, and what is measured stays. Wait for them with the same "
+        f"command; stop them with: {call(settings, 'cancel', grown.name)}",
     )
     wait = not no_wait
     return launch.launch(

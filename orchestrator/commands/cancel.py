@@ -16,19 +16,24 @@ from orchestrator.terminal.options import call, emit, examples, json_option, sto
 def cancel_command(settings: Settings, run: str, as_json: bool) -> None:
     """Cancel a run: its tasks stop after the current step. Results and checkpoints are kept.
 
-    Tasks that another run also needs continue. 'orch resume RUN' undoes the cancellation.
+    Tasks that another run also needs continue. 'orch resume RUN' undoes the cancellation. Of a run
+    whose own tasks are over, only what 'orch bench' and 'orch evaluate' added is cancelled.
     """
     from orchestrator import api, preflight
 
     chosen = api.open_store(settings.store).run(run)
     status = chosen.status()
     preflight.require_writable(settings.store)
-    over = status.state == "done"
-    if not over:
-        chosen.cancel()
+    cancelled = chosen.cancel()
     if as_json:
-        emit({"run": run, "cancelled": not over, "tasks": status.tasks})
-    elif over:
-        click.echo(f"run {run} is done; there is nothing to cancel")
-    else:
+        facts = {"run": run, "cancelled": cancelled.whole, "dropped": list(cancelled.dropped)}
+        emit(facts | {"tasks": status.tasks})
+    elif cancelled.dropped:
+        click.echo(
+            f"run {run}: {len(cancelled.dropped)} task(s) of 'orch bench' or 'orch evaluate' are "
+            "cancelled; its other results stay. Give the same command again to go on"
+        )
+    elif cancelled.whole:
         click.echo(f"run {run} is cancelled. Continue with: {call(settings, 'resume', run)}")
+    else:
+        click.echo(f"run {run} is done; there is nothing to cancel")

@@ -101,12 +101,12 @@ def _need(extra: str, modules: tuple[str, ...]) -> None:
 def _gather(
     settings: Settings, run: str | None, out: str | None, kind: str
 ) -> tuple[Run, list[TrialHistory], Path]:
-    from jobs.store.latest import latest_training
     from jobs.store.store import Store
     from orchestrator.export import history
+    from orchestrator.terminal.latest import latest_with
 
     store = Store(settings.store).open()
-    chosen = store.load_run(run) if run is not None else latest_training(store)
+    chosen = store.load_run(run) if run is not None else latest_with(store, "train")
     place = store.export_folder(chosen.name) / kind if out is None else folder(out, "--out")
     return chosen, history.histories(store, chosen), place
 

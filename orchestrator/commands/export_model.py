@@ -79,7 +79,7 @@ def model_command(
     from orchestrator.terminal import progress_bar
 
     place = None if out is None else folder(out, "--out")
-    run = api.open_store(settings.store).run(name)
+    run = api.open_store(settings.store).run(name or _latest(settings))
     with (
         progress_bar.status_line("exporting the network", as_json) as say,
         progress_bar.progress_when_slow(
@@ -99,6 +99,13 @@ def model_command(
         )
     else:
         _tell(chosen["backbone"], splits.meant(run.record, chosen["split"]), written)
+
+
+def _latest(settings: Settings) -> str:
+    from jobs.store.store import Store
+    from orchestrator.terminal.latest import latest_with
+
+    return latest_with(Store(settings.store).open(), "evaluate").name
 
 
 def _facts(parity: Any) -> dict[str, Any]:

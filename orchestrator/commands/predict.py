@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,8 @@ import click
 from jobs import install_hints
 from jobs.errors import MissingExtra, RequestError
 from jobs.settings import Settings
-from jobs.store.latest import latest_training
 from orchestrator.formatting import plain, share
+from orchestrator.terminal.latest import latest_with
 from orchestrator.terminal.options import (
     emit,
     examples,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from orchestrator.analysis.trained_models import TrainedModels
 
 
+NEVER_CUT = 100_000
+"""Columns of what is not a terminal."""
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 EPILOG = examples(
     "orch predict cat.jpg dog.jpg",
@@ -132,7 +135,7 @@ def _of_split(store: Store, run: str | None, split: int | None) -> tuple[Run, in
     """The run with the trials of one split, by default the first, and which of several it is."""
     from jobs.store import splits
 
-    whole = store.load_run(run) if run is not None else latest_training(store)
+    whole = store.load_run(run) if run is not None else latest_with(store, "evaluate")
     return splits.chosen(store, whole, split), splits.meant(whole, split)
 
 
@@ -227,7 +230,7 @@ def _show(
     """A table for each image."""
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else NEVER_CUT)
     seeds = max(len(tasks) for tasks in chosen.trials.values())
     mean = f"; confidences are means over up to {seeds} seeds" if seeds > 1 else ""
     of_split = "" if split is None else f", split {split} (--split chooses another)"

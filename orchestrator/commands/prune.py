@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from jobs.settings import Settings
+from orchestrator.formatting import megabytes
 from orchestrator.terminal.options import call, emit, examples, json_option, store_option
 
 SHOWN = 20
@@ -79,11 +80,11 @@ def _tell(
         click.echo("nothing to remove")
         return
     for item in sorted(prunable, key=lambda each: -each.bytes)[:SHOWN]:
-        click.echo(f"{item.bytes / 1e6:>10,.1f} MB  {item.path}: {item.reason}")
+        click.echo(f"{megabytes(item.bytes, 10)}  {item.path}: {item.reason}")
     if len(prunable) > SHOWN:
         click.echo(f"{'':>13}  and {len(prunable) - SHOWN:,} more (--json lists all)")
     click.echo(
-        f"{len(prunable):,} file(s) and folder(s), {size / 1e6:,.1f} MB, "
+        f"{len(prunable):,} file(s) and folder(s), {megabytes(size)}, "
         + (
             "can be removed. Remove them with: " + call(settings, "prune", *runs, "--keep", keep)
             if dry_run

@@ -39,7 +39,7 @@ OPTIONS = (
     "name",
 )
 EPILOG = examples(
-    "orch rank --all-backbones --data photographs/",
+    "orch rank --data photographs/",
     "orch rank --backbone resnet34 --backbone timm:tf_efficientnet_lite0.in1k --data labels.csv",
     "orch rank study.yaml --json",
     "orch rank photographs-rank-1f3a9c",
@@ -57,7 +57,7 @@ def _options(command: Any) -> Any:
 @click.option(
     "--all-backbones",
     is_flag=True,
-    help="Rank every backbone of the catalog that has pretrained weights.",
+    help="Rank every backbone of the catalog that has pretrained weights; the default.",
 )
 @_options
 @click.option(

@@ -119,9 +119,9 @@ def report_command(
 
 def _chosen(store: Store, names: Sequence[str]) -> list[Run]:
     """The named runs, each once; by default the latest that trains."""
-    from jobs.store.latest import latest_training
+    from orchestrator.terminal.latest import latest_with
 
-    return [store.load_run(name) for name in dict.fromkeys(names)] or [latest_training(store)]
+    return [store.load_run(name) for name in dict.fromkeys(names)] or [latest_with(store, "train")]
 
 
 def _place(store: Store, chosen: Sequence[Run], out: str | None) -> Path:

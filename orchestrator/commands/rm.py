@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.settings import Settings
+from orchestrator.formatting import megabytes
 from orchestrator.terminal.options import call, emit, examples, json_option, store_option
 
 if TYPE_CHECKING:
@@ -53,11 +54,11 @@ def rm_command(settings: Settings, run: str, dry_run: bool, as_json: bool) -> No
 
 def _tell(settings: Settings, run: str, removal: Removal, dry_run: bool) -> None:
     for item in sorted(removal.items, key=lambda each: -each.bytes)[:SHOWN] if dry_run else ():
-        click.echo(f"{item.bytes / 1e6:>10,.1f} MB  {item.path}")
+        click.echo(f"{megabytes(item.bytes, 10)}  {item.path}")
     if dry_run and len(removal.items) > SHOWN:
         click.echo(f"{'':>13}  and {len(removal.items) - SHOWN:,} more (--json lists all)")
     kept = f"; {len(removal.shared)} trial(s) and data set(s) that other runs share are kept"
-    size = f"{removal.bytes / 1e6:,.1f} MB"
+    size = f"{megabytes(removal.bytes)}"
     click.echo(
         f"run {run}: {size} {'can be removed' if dry_run else 'removed'}"
         + (kept if removal.shared else "")

@@ -6,7 +6,7 @@ from functools import partial
 
 import click
 
-from jobs.settings import Settings
+from jobs.settings import MAX_WORKERS, Settings
 from orchestrator.commands.worker import MAX_SLOTS
 from orchestrator.submission import launch
 from orchestrator.terminal.options import call, emit, examples, json_option, store_option
@@ -15,7 +15,7 @@ from orchestrator.terminal.options import call, emit, examples, json_option, sto
 @click.command(epilog=examples("orch up", "orch up --workers 1 --device cpu", "orch up --slots 3"))
 @click.option(
     "--workers",
-    type=click.IntRange(0, 256),
+    type=click.IntRange(0, MAX_WORKERS),
     metavar="N",
     help="Workers to run on this machine.  [default: one per GPU, else 2 on the CPU]",
 )

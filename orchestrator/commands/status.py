@@ -10,7 +10,7 @@ import click
 
 from jobs.settings import Settings
 from jobs.store.paths import StorePaths
-from orchestrator.formatting import duration, plain, share
+from orchestrator.formatting import duration, megabytes, plain, share
 from orchestrator.terminal.options import call, emit, examples, fields, json_option, store_option
 
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ def _size(store: Any, name: str) -> dict[str, int]:
 
 
 def _size_told(size: dict[str, int]) -> str:
-    shared = f", and {size['shared_bytes'] / 1e6:,.1f} MB that other runs share"
+    shared = f", and {megabytes(size['shared_bytes'])} that other runs share"
     more = shared if size["shared_bytes"] else ""
-    return f"size: {size['bytes'] / 1e6:,.1f} MB of this run alone{more}"
+    return f"size: {megabytes(size['bytes'])} of this run alone{more}"
 
 
 def _all(settings: Settings, store: Any, sizes: bool, as_json: bool) -> int:
@@ -122,8 +122,9 @@ def _all(settings: Settings, store: Any, sizes: bool, as_json: bool) -> int:
         facts = {"store": str(settings.store), "runs": statuses, "damaged": problems}
         emit(facts | {"differences": differing} | ({"sizes": measured} if sizes else {}))
     elif statuses or damaged:
-        notes = _notes(differing, measured)
-        click.echo("\n".join(_listed(settings, statuses, states, scene, now, notes)))
+        own, usual = run_differences.apart(differing)
+        notes = _notes(own, measured)
+        click.echo("\n".join(_listed(settings, statuses, states, scene, now, notes, usual)))
     else:
         click.echo(
             f"The store {settings.store} has no runs yet. Start one with: "
@@ -134,13 +135,9 @@ def _all(settings: Settings, store: Any, sizes: bool, as_json: bool) -> int:
     return 1 if damaged else 0
 
 
-def _notes(
-    differing: dict[str, dict[str, Any]], measured: dict[str, dict[str, int]]
-) -> dict[str, list[str]]:
+def _notes(own: dict[str, str], measured: dict[str, dict[str, int]]) -> dict[str, list[str]]:
     """Lines below each run: what tells it apart, and its size."""
-    from orchestrator.monitoring import run_differences
-
-    notes = {name: [run_differences.told(each)] for name, each in differing.items() if each}
+    notes = {name: [line] for name, line in own.items()}
     for name, size in measured.items():
         notes.setdefault(name, []).append(_size_told(size))
     return notes
@@ -153,6 +150,7 @@ def _listed(
     scene: Any,
     now: float,
     notes: dict[str, list[str]],
+    usual: str,
 ) -> Iterator[str]:
     width = max(map(len, [*(each.run for each in statuses), *damaged]))
     yield f"{'run':<{width}}  state      tasks done  submitted"
@@ -165,6 +163,8 @@ def _listed(
         yield from (f"  {plain(note)}" for note in notes.get(each.run, ()))
     for name, state in damaged.items():
         yield f"{name:<{width}}  {state}"
+    if usual:
+        yield f"where nothing else is said: {plain(usual)}"
     waiting = any(each.state == "waiting" for each in statuses)
     yield from _workers(settings, scene.workers, scene.silent, waiting)
     yield from (f"caution: {line}" for line in scene.newer)
@@ -213,7 +213,7 @@ def _trials(trials: Sequence[TrialStatus]) -> Iterator[str]:
         if trial.probe_accuracy is not None:
             stopped = [f"probe accuracy {share(trial.probe_accuracy)}"]
         stopped += [trial.stopped_because] if trial.stopped_because else []
-        doing = [f"{each.phase or each.kind} on {each.worker}" for each in trial.progress]
+        doing = [f"{each.doing} on {each.worker}" for each in trial.progress]
         yield (
             f"{trial.trial:<{width}}  {told:<{wide}}{trial.state:<9}  "
             f"{trial.period}/{trial.periods:<4}  {epochs:<7}  {share(trial.accuracy):>8}  "

@@ -10,6 +10,7 @@ import click
 from jobs import install_hints
 from jobs.errors import MissingExtra
 from jobs.settings import Settings
+from orchestrator.formatting import megabytes
 from orchestrator.terminal.options import (
     call,
     emit,
@@ -144,7 +145,7 @@ def _tell(settings: Settings, run: str, checked: Any, repair: bool) -> None:
     for each in checked.damaged:
         made = f" (made by {each.task})" if each.task else ""
         click.echo(f"damaged: {settings.store / each.path} {each.problem}{made}")
-    size = f"{checked.files:,} files, {checked.bytes / 1e6:,.1f} MB"
+    size = f"{checked.files:,} files, {megabytes(checked.bytes)}"
     if not checked.damaged:
         click.echo(f"run {run}: {size}, all checksums match")
     elif not repair:

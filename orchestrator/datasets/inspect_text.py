@@ -8,7 +8,7 @@ from jobs import install_hints
 from jobs.data import value_range
 from jobs.data.sources import LAYOUTS
 from orchestrator.datasets.inspect import Inspection
-from orchestrator.formatting import plain
+from orchestrator.formatting import megabytes, plain
 
 SHOWN = 10
 MAX_CLASSES = 200
@@ -19,7 +19,7 @@ def lines(inspection: Inspection) -> Iterator[str]:
     """Counts first, then what is broken or odd."""
     yield (
         f"{plain(inspection.folder)}: {inspection.files:,} files in "
-        f"{len(inspection.classes)} classes, {inspection.bytes / 1e6:,.1f} MB"
+        f"{len(inspection.classes)} classes, {megabytes(inspection.bytes)}"
     )
     origin = f" ({plain(inspection.labels)})" if inspection.labels else ""
     yield f"source: {LAYOUTS[inspection.layout].words}{origin}"

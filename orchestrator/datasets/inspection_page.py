@@ -14,7 +14,7 @@ from jobs.data.sources import LAYOUTS
 from jobs.errors import BadSpec
 from orchestrator.datasets import inspect_text
 from orchestrator.datasets.inspect import Inspection
-from orchestrator.formatting import plain
+from orchestrator.formatting import megabytes, plain
 from orchestrator.report.rendering import gallery
 from orchestrator.report.sections import images
 
@@ -90,7 +90,7 @@ def _facts(inspection: Inspection) -> dict[str, str]:
     facts = {
         "Source": LAYOUTS[inspection.layout].words,
         "Labels": inspection.labels or "",
-        "Files": f"{inspection.files:,}, {inspection.bytes / 1e6:,.1f} MB",
+        "Files": f"{inspection.files:,}, {megabytes(inspection.bytes)}",
         "Classes": f"{len(inspection.classes):,}",
         "Split": "given by the data" if inspection.split_given else "drawn by orch",
         "Groups": f"{inspection.groups:,}" if inspection.groups else "none",

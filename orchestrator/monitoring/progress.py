@@ -44,6 +44,17 @@ class TaskProgress:
         return self.task.partition(".")[0]
 
     @property
+    def doing(self) -> str:
+        """What it does now, in words: `train`; of a benchmark with the runtime: `measure onnx`."""
+        return " ".join(filter(None, (self.phase or self.kind, self.runtime)))
+
+    @property
+    def runtime(self) -> str:
+        """The runtime that a benchmark measures; empty for other tasks."""
+        way = Task.parse(self.task).way
+        return "" if way is None else way.runtime
+
+    @property
     def subject(self) -> str:
         """The trial or the data set."""
         return self.task.split(".", 2)[1]

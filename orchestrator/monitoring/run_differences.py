@@ -28,6 +28,31 @@ def differences(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str
     return {run: {key: values[key] for key in telling} for run, values in settings.items()}
 
 
+def apart(differing: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, str], str]:
+    """For each run, in a line, its values other than those of most runs; and those of most."""
+    rows = list(differing.values())
+    usual = {
+        key: values[0]
+        for key in (rows[0] if rows else ())
+        if (values := [value for value in _column(rows, key) if _in_most(value, rows, key)])
+    }
+    own = {
+        run: {
+            key: value for key, value in values.items() if key not in usual or value != usual[key]
+        }
+        for run, values in differing.items()
+    }
+    return {run: told(values) for run, values in own.items() if values}, told(usual)
+
+
+def _column(rows: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
+    return [row[key] for row in rows]
+
+
+def _in_most(value: Any, rows: Sequence[Mapping[str, Any]], key: str) -> bool:
+    return 2 * _column(rows, key).count(value) > len(rows)
+
+
 def _with_lists(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings with the lists of a grid in place of their first values."""
     lists = values.get(GRID, {})

@@ -69,7 +69,7 @@ def _figures(
         fast = KeyFigure(
             decision_words.milliseconds(one.latency_ms),
             "for one image, in 95 of 100 runs",
-            f"{by}, {threads}, {decision.machine.processor}; median "
+            f"{by}, {threads}, {decision.machine.computes}; median "
             f"{decision_words.milliseconds(one.p50_ms)}",
         )
     weights = "no pretrained weights" if one.licence == "none used" else one.licence
@@ -87,7 +87,7 @@ def _picture(run_data: RunData, analysis: Analysis, decision: Decision) -> Chart
         points = {each.backbone: (each.latency_ms or 0.0, each.value) for each in measured}
         where = decision.machine
         assert where is not None
-        basis = f"{wording.count(where.threads, 'thread')}, {where.processor}"
+        basis = f"{wording.count(where.threads, 'thread')}, {where.computes}"
         return _drawn(
             run_data,
             decision,

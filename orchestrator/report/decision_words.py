@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jobs import settings
+from orchestrator import formatting
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.benchmarks import DISTURBED
 from orchestrator.analysis.constraints import Constraints
@@ -75,11 +76,8 @@ def milliseconds(value: float | None) -> str:
 
 
 def megabytes(size_bytes: int | None) -> str:
-    """Bytes in powers of ten: `4.9 MB`, `10 MB`; a dash for none."""
-    if size_bytes is None:
-        return "–"
-    digits = 2 if size_bytes < 10**6 else 1
-    return f"{size_bytes / 1e6:,.{digits}f}".removesuffix(".0") + " MB"
+    """Bytes in powers of ten: `4.9 MB`, `10 MB`, `812 kB`; a dash for none."""
+    return "–" if size_bytes is None else formatting.megabytes(size_bytes).replace(".0 ", " ")
 
 
 def latency(one: Candidate) -> str:

@@ -15,6 +15,7 @@ from jobs.catalog.metrics import Metric
 from jobs.errors import MissingExtra, RequestError
 from jobs.store.runs import Run
 from jobs.store.store import Store
+from orchestrator.analysis import run_tables
 
 if TYPE_CHECKING:
     from orchestrator.analysis.analysis import Analysis
@@ -143,7 +144,11 @@ def _plain(run_data: RunData, analysis: Analysis, formats: Sequence[str]) -> Map
     """The data tables, if a format needs them."""
     from orchestrator.report import data_tables
 
-    return data_tables.records(run_data, analysis) if {"csv", "parquet"} & set(formats) else {}
+    if not {"csv", "parquet"} & set(formats):
+        return {}
+    wrong = run_tables.read(Store(run_data.root), run_data.run, run_tables.MISTAKES)
+    more = {run_tables.MISTAKES: wrong} if wrong.num_rows else {}
+    return {**data_tables.records(run_data, analysis), **more}
 
 
 def put(out: Path, told: Page, plain: Mapping[str, Any], formats: Sequence[str]) -> Path:

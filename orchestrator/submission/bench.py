@@ -13,7 +13,7 @@ from jobs.benchmark import MAX_THREADS, RUNTIMES, Runtime, Way, host_key
 from jobs.catalog.suggest import unknown
 from jobs.errors import BadSpec, MissingExtra, OrchError, RequestError
 from jobs.settings import Settings
-from jobs.store import marks
+from jobs.store import decisions, marks, splits
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
@@ -49,6 +49,25 @@ class BenchRequest:
         return list(dict.fromkeys(task.way.runtime for task in self.tasks if task.way))
 
 
+def checked(
+    settings: Settings,
+    store: Store,
+    run: Run,
+    workers: int | None,
+    device: str | None,
+    **chosen: Any,
+) -> BenchRequest:
+    """Check a request (`check`) and this machine; writes nothing."""
+    from orchestrator import preflight
+
+    asked = check(settings, store, run, **chosen)
+    preflight.require_writable(settings.store)
+    preflight.require_machine(settings, workers, device)
+    if settings.broker_url is not None:
+        preflight.require_broker(settings.broker_url)
+    return asked
+
+
 def check(
     settings: Settings,
     store: Store,
@@ -81,8 +100,12 @@ def check(
 def _trainings(
     store: Store, run: Run, backbones: Collection[str], seed: int
 ) -> tuple[list[Task], tuple[str, ...]]:
-    """The newest evaluated training of each network with this seed, and the trials without any."""
-    models = choose_models(store, run, None, backbones)
+    """The newest evaluated training of each network with this seed, and the trials without any.
+
+    Of several splits the first is meant, of a tuned key the chosen value.
+    """
+    first = splits.chosen(store, run, None)
+    models = choose_models(store, _with_chosen_values(store, first), None, backbones)
     every = [task for tasks in models.trials.values() for task in tasks]
     trainings = [task for task in every if store.load_trial(task.subject).seed == seed]
     if not trainings:
@@ -95,6 +118,27 @@ def _trainings(
         _require_checkpoint(store, task)
     absent = [name for name in models.absent if store.load_trial(name).seed == seed]
     return trainings, tuple(absent)
+
+
+def _with_chosen_values(store: Store, run: Run) -> Run:
+    """The run without the trials of values that its tuning did not choose; raises `OrchError`."""
+    if run.spec.tune is None:
+        return run
+    choices = [choice for made in decisions.read(store, run).made for choice in made.choices]
+    if not choices:
+        status = environment.command_line(store.root, "status", run.name)
+        raise OrchError(
+            f"the run {run.name} has not chosen a {run.spec.tune} for each network yet, so none "
+            f"can be benchmarked. Its progress: {status}"
+        )
+    others = {
+        trial
+        for choice in choices
+        for rung in choice.rungs
+        if rung.value != choice.chosen
+        for trial in rung.trials
+    }
+    return replace(run, trials=tuple(name for name in run.trials if name not in others))
 
 
 def record(store: Store, run: Run, asked: BenchRequest) -> Run:

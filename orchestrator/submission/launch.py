@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from jobs.errors import BrokerUnreachable, NotQueued
-from jobs.settings import Settings
+from jobs.settings import MAX_WORKERS, Settings
 from orchestrator.formatting import plain
 from orchestrator.submission import launch_words
 from orchestrator.terminal.options import call, emit
@@ -30,11 +30,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Awaited:
     """What to wait for: a run with these tasks alone, and what to say and tell when it is over.
 
-    `results` gives the lines, and the same as JSON values.
+    `results` gives the lines, and the same as JSON values. `again` says after Ctrl-C how to go on.
     """
 
     run: Run
     results: Callable[[], tuple[list[str], dict[str, Any]]]
+    again: str
 
 
 def options(command: F) -> F:
@@ -55,7 +56,7 @@ def place_options(command: F) -> F:
         ),
         click.option(
             "--workers",
-            type=click.IntRange(0, 256),
+            type=click.IntRange(0, MAX_WORKERS),
             metavar="N",
             help=(
                 "Workers to run on this machine.  [default: one per GPU, else 2 on the CPU; 0 if "
@@ -138,8 +139,31 @@ def launch(
     """Start missing local processes, enqueue ready tasks, and report; returns the exit code.
 
     `only` limits which task ids are enqueued. With `wait`, it returns when the run is over, or the
-    part of it that is `awaited`.
+    part of it that is `awaited`. Ctrl-C prints how to go on, and exits with code 130.
     """
+    try:
+        return _launch(
+            settings, store, run, said, workers, device, wait, as_json, facts, only, awaited
+        )
+    except KeyboardInterrupt:
+        resume = f"run {run.name} is recorded. Continue with: {call(settings, 'resume', run.name)}"
+        click.echo(awaited.again if awaited else resume, err=True)
+        raise click.exceptions.Exit(130) from None
+
+
+def _launch(
+    settings: Settings,
+    store: Store,
+    run: Run,
+    said: Sequence[str],
+    workers: int | None,
+    device: str | None,
+    wait: bool,
+    as_json: bool,
+    facts: dict[str, Any],
+    only: Collection[str] | None,
+    awaited: Awaited | None,
+) -> int:
     from orchestrator.submission import fitting
 
     here, sent, states = begin(settings, store, run, workers, device, only)
@@ -148,8 +172,8 @@ def launch(
     if not as_json:
         lines = launch_words.lines_of(settings, run, here, sent, states)
         _tell(settings, run, [*said, *lines], wait)
-    followed = run if awaited is None else awaited.run
-    end = follow(settings, store, followed, here, as_json) if wait else None
+    followed, again = (run, "") if awaited is None else (awaited.run, awaited.again)
+    end = follow(settings, store, followed, here, as_json, again) if wait else None
     lines, more = awaited.results() if awaited is not None and wait else ([], {})
     if as_json:
         emit(_facts(settings, run, here, sent, end) | facts | more)
@@ -189,14 +213,17 @@ def _start_and_enqueue(
     return here
 
 
-def follow(settings: Settings, store: Store, run: Run, here: Stack, as_json: bool) -> RunStatus:
+def follow(
+    settings: Settings, store: Store, run: Run, here: Stack, as_json: bool, again: str = ""
+) -> RunStatus:
     """Show the run until it is over; returns its last status."""
     from orchestrator.terminal import follow as display
 
     def warn(line: str) -> None:
         click.echo(f"warning: {line}", err=True)
 
-    return display.follow(settings, store, run, as_json, look=watching(store, run, here, warn))
+    look = watching(store, run, here, warn)
+    return display.follow(settings, store, run, as_json, look=look, again=again)
 
 
 def watching(

@@ -9,7 +9,7 @@ from typing import Any
 
 from jobs.catalog.backbones import CATALOG
 from jobs.errors import BadSpec, MissingWeights
-from jobs.spec import model
+from jobs.spec import model, spelling
 from jobs.spec.data_fields import DATA_KEYS
 from jobs.spec.model import Spec
 from jobs.spec.networks import PREPARATION_KEYS, RECIPE_KEYS, Network
@@ -33,11 +33,12 @@ KEYS = (
 def rank_spec(values: dict[str, Any]) -> Spec:
     """The specification of a ranking; `values` may hold keys that only a training uses.
 
-    `backbones: all` means those of the catalog that have pretrained weights. Raises `BadSpec`, also
-    for networks that begin with random weights.
+    Without `backbones`, or with `all`, they are those of the catalog that have pretrained weights.
+    Raises `BadSpec`, also for unknown keys and for networks that begin with random weights.
     """
-    used = {key: value for key, value in values.items() if key in KEYS and not _varies(key, value)}
-    if used.get("backbones") == "all":
+    known = spelling.normalised(values)
+    used = {key: value for key, value in known.items() if key in KEYS and not _varies(key, value)}
+    if used.get("backbones", "all") == "all":
         used["backbones"] = [name for name, one in CATALOG.items() if one.has_pretrained]
     asked = model.build(used)
     _require_weights(asked)

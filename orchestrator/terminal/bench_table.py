@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from orchestrator.analysis.benchmarks import MANY, ONE, Benchmark
+from orchestrator.formatting import megabytes
 
 HEAD = ("network", "runtime", "1 image p50", "p95", "32 images p50", "images/s", "memory", "size",
         "same answers", "accuracy")  # fmt: skip
@@ -53,7 +54,7 @@ def _row(one: Benchmark) -> tuple[str, ...]:
         _ms(many.p50_ms if many else None),
         "–" if many is None else f"{many.images_per_second:,.0f}",
         "–" if many is None else f"{many.peak_memory_bytes / 1e6:,.0f} MB",
-        f"{one.size_bytes / 1e6:,.1f} MB",
+        megabytes(one.size_bytes),
         f"{one.same_answers:,}/{one.images:,}",
         f"{one.accuracy:.1%}",
     )

@@ -180,7 +180,7 @@ def _row(
         Text(name, style="bold"),
         f"{trial.period}/{trial.periods}" if progress.kind == "train" else "",
         epoch,
-        Text(f"{progress.phase or progress.kind}{percent}", style=style),
+        Text(f"{progress.doing}{percent}", style=style),
         ProgressBar(total=progress.total or 1, completed=progress.done or 0, width=12),
         f"{progress.images_per_second:.0f}" if progress.images_per_second else "",
         f"{progress.loss:.3f}" if progress.loss is not None else "",

@@ -34,10 +34,12 @@ def follow(
     to_stderr: bool = False,
     look: Callable[[], RunStatus] | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    again: str = "",
 ) -> RunStatus:
     """Show the run until it ends; returns its last status.
 
-    Ctrl-C prints the command that follows the run again, and exits with code 130.
+    Ctrl-C prints the command that follows the run again, or the sentence `again`, and exits with
+    code 130.
     """
     out = sys.stderr if to_stderr else sys.stdout
     remembered = RememberedResults(store.root)
@@ -46,9 +48,8 @@ def follow(
     try:
         return show(settings, observe, out, sleep)
     except KeyboardInterrupt:
-        click.echo(
-            f"the run continues. Watch it again with: {call(settings, 'watch', run.name)}", err=True
-        )
+        usual = f"the run continues. Watch it again with: {call(settings, 'watch', run.name)}"
+        click.echo(again or usual, err=True)
         raise click.exceptions.Exit(130) from None
 
 
@@ -170,7 +171,8 @@ class ChangeReporter:
 
     def _progress(self, who: str, progress: TaskProgress, place: str) -> list[str]:
         again = f", attempt {progress.attempt}" if progress.attempt > 1 else ""
-        began = f"{who}: {progress.kind} started on {progress.worker} ({progress.device}){again}"
+        kind = " ".join(filter(None, (progress.kind, progress.runtime)))
+        began = f"{who}: {kind} started on {progress.worker} ({progress.device}){again}"
         lines = self._once(f"{progress.task} {progress.attempt}", began)
         key = f"{progress.task} {progress.phase} {progress.epoch} {progress.done}"
         if progress.phase is not None and key not in self.told and self._due(who, PLAIN_EVERY_S):

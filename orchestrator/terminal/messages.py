@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from jobs.settings import Settings
+from jobs.store.paths import StorePaths
 from orchestrator.formatting import duration, share
 from orchestrator.monitoring.progress import TaskProgress
 from orchestrator.monitoring.status import Failure, RunStatus
@@ -16,7 +18,7 @@ DATA_FOLDER_FAILURES = {"bad-image", "data-changed"}
 
 def describe_progress(progress: TaskProgress) -> str:
     """A task's progress in one line: `epoch 3 train 45%, loss 0.412, 210 images/s, 33s left`."""
-    parts = [f"epoch {progress.epoch} " if progress.epoch else "", progress.phase or progress.kind]
+    parts = [f"epoch {progress.epoch} " if progress.epoch else "", progress.doing]
     if progress.total:
         parts.append(f" {100 * (progress.done or 0) / progress.total:.0f}%")
     more = [
@@ -46,6 +48,8 @@ def ending(settings: Settings, status: RunStatus, waited: bool) -> list[str]:
             f"run {status.run} is done{took}. Compare with: {call(settings, command, status.run)}"
         ]
     if status.state == "cancelled":
+        if not os.path.exists(StorePaths(settings.store).cancelled_path(status.run)):
+            return [f"what was asked of run {status.run} later is cancelled; its results stay"]
         return [
             f"run {status.run} is cancelled. Continue with: {call(settings, 'resume', status.run)}"
         ]

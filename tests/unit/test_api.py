@@ -48,6 +48,22 @@ def test_results_are_those_of_the_run_without_epochs_of_others(study: tuple[Stor
         runs[0].results("epoch")
 
 
+def test_all_wrong_images_are_a_table(tmp_path: Path) -> None:
+    """Of every network, seed, split and period, counted against the evaluations."""
+    few = {"classes": ("ape", "bear", "cat"), "images_a_class": 60, "periods": 1, "pixels": False}
+    store, _ = fill_store(tmp_path, backbones=["scratch"], seeds=2, recipe={"splits": 2}, **few)
+    run = orchestrator.open_store(store.root).run()
+
+    wrong, tests = run.results("mistakes"), run.results("evaluations")
+    lost = sum(row["total"] - row["correct"] for row in tests.to_pylist())
+    told = {"image", "label", "predicted", "confidence", "backbone", "seed", "split_seed", "period"}
+
+    assert wrong.num_rows == lost
+    assert told <= set(wrong.column_names)
+    for column in ("backbone", "seed", "split_seed", "period"):
+        assert set(wrong[column].to_pylist()) == set(tests[column].to_pylist())
+
+
 def test_a_report_is_written_where_it_is_asked_for(
     study: tuple[Store, Run], tmp_path: Path
 ) -> None:

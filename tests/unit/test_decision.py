@@ -7,27 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.fake_benchmarks import publish
-from support.fakes import fill_store
+from support.priced import NETWORKS, filled, measure
 from support.refusals import clear_line, listing
 
-from jobs.benchmark import RUNTIMES, Way
+from jobs.benchmark import RUNTIMES
 from jobs.errors import BadSpec
 from jobs.spec import quantity
-from jobs.store import marks
 from jobs.store.runs import Run
 from jobs.store.store import Store
-from jobs.task import Task
 from orchestrator import api, cli
 from orchestrator.analysis import constraints
 from orchestrator.analysis.analysis import analyse
 from orchestrator.analysis.noninferiority import NonInferiority, noninferiority
 from orchestrator.analysis.run_data import read_run_data
 from orchestrator.report import decision_words
-
-NETWORKS = ["resnet34", "vgg16", "mobilenet-v3", "scratch"]
-LATENCY_MS = {"resnet34": 30.0, "vgg16": 100.0, "mobilenet-v3": 6.0, "scratch": 2.0}
-SIZE_MB = {"resnet34": 85, "vgg16": 512, "mobilenet-v3": 17, "scratch": 28}
 
 
 @pytest.fixture(scope="module")
@@ -43,34 +36,6 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Run]:
     for trial in run.trials:
         measure(store, trial)
     return store, run
-
-
-def filled(folder: Path) -> tuple[Store, Run]:
-    return fill_store(
-        folder / "store",
-        backbones=NETWORKS,
-        classes=("ape", "bear", "cat"),
-        images_a_class=60,
-        periods=1,
-        pixels=False,
-        name="study",
-    )
-
-
-def measure(store: Store, trial: str, host: str = "here") -> None:
-    """Publish benchmarks of a trial: 95 of 100 images within 1.2 times the median."""
-    name = store.load_trial(trial).backbone
-    for runtime in RUNTIMES:
-        task = Task("bench", trial, 2, way=Way(runtime, 1, host))
-        marks.mark(store, [task])
-        slower = {"torch": 2.0, "onnx": 1.0, "int8": 0.25}[runtime]
-        publish(
-            store,
-            task,
-            p50_ms=slower * LATENCY_MS[name] / 1.2,
-            p95_ms=slower * LATENCY_MS[name],
-            size_bytes=SIZE_MB[name] * 10**6 // (4 if runtime == "int8" else 1),
-        )
 
 
 def decided(

@@ -7,13 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from support.fakes import fill_store
 from support.half_done import NOW, half_done_run, say, training
 
+from jobs.benchmark import Way
 from jobs.settings import Settings
 from jobs.store.runs import Run
 from jobs.store.store import Store
+from jobs.task import Task
 from orchestrator.monitoring import status
 from orchestrator.terminal import dashboard, follow
 
@@ -74,6 +77,42 @@ def test_a_log_tells_starts_results_and_progress_now_and_then(half: tuple[Store,
     ]
     assert [len(lines) for lines in later[1:]] == [0, 0, 0, 0, 1, 0, 0]
     assert silent == []
+
+
+def test_a_benchmark_is_told_with_its_runtime(half: tuple[Store, Run]) -> None:
+    """Two runtimes of a network are told apart, in the log and in the display."""
+    store, run = half
+    way = Way("int8", 1, "alpha")
+    task = Task("bench", run.trials[0], 2, way=way)
+    grown = replace(run, tasks=(*run.tasks, task.id))
+    store.save_run(grown)
+    say(store, task, phase="measure", done=1, total=4)
+
+    told = Stage(store, grown).lines()
+
+    assert f"{task.subject}: bench int8 started on alpha-1 (cpu)" in told
+    assert f"{task.subject}: measure int8 25%" in told
+
+
+def test_ctrl_c_says_how_to_go_on(
+    half: tuple[Store, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the words of the command that waits, else those that watch the run."""
+    store, run = half
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    for again in ("", "give it again"):
+        with pytest.raises(click.exceptions.Exit) as stop:
+            follow.follow(
+                Settings(store.root, None, None), store, run, sleep=interrupted, again=again
+            )
+        assert stop.value.exit_code == 130
+    lines = capsys.readouterr().err.splitlines()
+
+    assert f"watch {run.name}" in lines[0]
+    assert lines[1] == "give it again"
 
 
 def test_a_log_tells_when_tasks_wait_and_nobody_is_there(half: tuple[Store, Run]) -> None:

@@ -51,3 +51,17 @@ def test_a_forecast_follows_the_power_law_of_the_errors() -> None:
     assert rule.forecast([0.1, 0.2, 0.3], 30, 100) == pytest.approx(0.3)
     assert rule.forecast([0.3], 30, 100) is None
     assert rule.forecast([0.0, 0.0], 30, 100) == pytest.approx(0.005)
+
+
+def test_the_pace_of_who_is_behind_is_taken_at_its_upper_limit() -> None:
+    """More images make it more certain; who learned nothing or has ended early is flat."""
+    law = [0.8 * epoch**-0.5 for epoch in range(1, 11)]
+    ends = [rule.forecast(law, 40, images, rule.PACE_LIMIT) for images in (200, 6_000, 10**9)]
+    times = np.log(np.arange(1, 11))
+    spread, last = ((times - times.mean()) ** 2).sum(), law[-1]
+    slope = -0.5 - 1.645 * np.sqrt((1 - last) / (last * 200) / spread)
+
+    assert ends == sorted(ends, key=float)
+    assert ends[0] == pytest.approx(last * 4**slope)
+    assert ends[2] == pytest.approx(0.8 * 40**-0.5, rel=1e-3)
+    assert rule.forecast([0.3, 0.3], 30, 100, rule.PACE_LIMIT) == pytest.approx(0.3)

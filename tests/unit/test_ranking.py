@@ -11,6 +11,7 @@ from support.fake_rankings import publish_ranking, record_ranking
 from support.fakes import fill_store
 
 from jobs import atomic, plan, readiness
+from jobs.catalog.backbones import CATALOG
 from jobs.errors import BadSpec, MissingWeights, OrchError, RequestError
 from jobs.maintenance import removal
 from jobs.spec import model
@@ -57,6 +58,15 @@ def test_a_ranking_takes_of_a_specification_what_concerns_images_and_networks() 
     assert "rank" not in model.named_by(probe)
 
 
+def test_without_a_choice_every_network_with_pretrained_weights_is_ranked() -> None:
+    """However the key of networks is spelt, a choice counts."""
+    every = rank_spec({"data": "/photos"}).backbones
+
+    assert every == rank_spec({"data": "/photos", "backbones": "all"}).backbones
+    assert set(every) == {name for name, one in CATALOG.items() if one.has_pretrained}
+    assert rank_spec({"data": "/photos", "backbone": "vgg16"}).backbones == ("vgg16",)
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
@@ -67,7 +77,7 @@ def test_a_ranking_takes_of_a_specification_what_concerns_images_and_networks() 
         ({"backbones": "all", "data": "/photos", "weights": "none"}, "weights none: the features"),
         ({"backbones": ["vgg16"], "data": "digits"}, "Give --weights imagenet"),
         ({"backbones": ["vgg17"], "data": "/photos"}, "Did you mean 'vgg16'"),
-        ({"data": "/photos"}, "no backbone was given"),
+        ({"backbones": ["vgg16"], "data": "/photos", "bakbone": "vgg16"}, "unknown key 'bakbone'"),
     ],
 )
 def test_random_weights_and_unknown_networks_are_refused(

@@ -54,7 +54,7 @@ def test_only_what_no_other_run_shares_is_removed(
     assert store.run_names() == ["second"]
     assert names_of(store, own) == names_of(store, "first") == []
     assert load.load_results(store, store.load_run("second")).epochs.equals(before)
-    assert "MB removed; 2 trial(s) and data set(s) that other runs share are kept" in said
+    assert "kB removed; 2 trial(s) and data set(s) that other runs share are kept" in said
 
 
 def test_the_last_run_takes_everything_along(two: tuple[Store, Run, Run]) -> None:
@@ -129,6 +129,71 @@ def test_prune_finishes_what_an_interrupted_removal_left(two: tuple[Store, Run, 
     assert atomic.list_names(store.root / "trials") == sorted(second.trials)
     assert not any(name.endswith(removal.REMOVED) for name in os.listdir(store.runs_folder))
     assert load.load_results(store, second).epochs.num_rows > 0
+
+
+def test_prune_finishes_a_removal_that_was_killed_at_any_step(tmp_path: Path) -> None:
+    """Data sets, reports and features too; afterwards the store is as after a whole removal."""
+    few = {"classes": ("ape", "bear"), "images_a_class": 6, "periods": 1, "pixels": False}
+    store, first = fill_store(tmp_path / "store", backbones=["scratch"], name="first", **few)
+    for folder in (store.report_folder("first"), store.export_folder("first")):
+        folder.mkdir(parents=True)
+        (folder / "page.html").touch()
+    whole = copied(store, tmp_path / "whole")
+    steps = len(removal.remove_run(whole, first).items)
+
+    for step in range(steps):
+        killed = copied(store, tmp_path / f"killed-{step}")
+        with pytest.raises(KeyboardInterrupt):
+            removal.remove_run(killed, first, Killed(step))
+        for path in killed.root.glob("trials/*/runs/first"):
+            os.utime(path, (0, 0))
+        for item in removal.find_orphans(killed, time.time() + 2 * prune.DEAD_AFTER_S):
+            prune.remove(item)
+
+        assert files_of(killed) == files_of(whole), f"killed at step {step} of {steps}"
+    assert steps > 10
+
+
+def test_a_run_submitted_again_keeps_what_a_killed_removal_left(
+    two: tuple[Store, Run, Run], tmp_path: Path
+) -> None:
+    """Its trials are its own again, although a folder put aside names them."""
+    store, first, _ = two
+    with pytest.raises(KeyboardInterrupt):
+        removal.remove_run(store, first, Killed(0))
+    store.save_run(first)
+    before = set(files_of(store))
+
+    for item in removal.find_orphans(store, time.time() + 2 * prune.DEAD_AFTER_S):
+        prune.remove(item)
+
+    assert {path for path in before - set(files_of(store)) if ".removed/" not in path} == set()
+
+
+class Killed:
+    """Removes so many things, then is killed."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def __call__(self, item: prune.Prunable) -> None:
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+        prune.remove(item)
+
+
+def copied(store: Store, place: Path) -> Store:
+    """A copy of a store, of links to its files."""
+    shutil.copytree(store.root, place, copy_function=os.link)
+    return Store(place)
+
+
+def files_of(store: Store) -> list[str]:
+    """The files of a store, relative to it."""
+    return sorted(
+        path.relative_to(store.root).as_posix() for path in store.root.rglob("*") if path.is_file()
+    )
 
 
 def test_a_run_that_is_being_submitted_keeps_its_trials(two: tuple[Store, Run, Run]) -> None:

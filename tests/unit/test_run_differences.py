@@ -28,6 +28,18 @@ def test_runs_are_told_apart_by_the_settings_in_which_they_differ(
     assert lines[4] == "  backbones scratch/vgg16, seeds 2"
 
 
+def test_what_most_runs_share_is_told_once() -> None:
+    """Each run tells only its own; where no value has the majority each tells it."""
+    given = {name: {"seeds": 1, "periods": 3, "rate": place} for place, name in enumerate("abc")}
+    given["c"] |= {"seeds": 2}
+
+    own, usual = run_differences.apart(run_differences.differences(given))
+
+    assert own == {"a": "rate 0", "b": "rate 1", "c": "seeds 2, rate 2"}
+    assert usual == "seeds 1"
+    assert run_differences.apart({}) == ({}, "")
+
+
 def test_a_single_run_and_settings_of_newer_records_tell_nothing() -> None:
     """There is nothing to tell it apart from."""
     found = run_differences.differences({"first": {"seeds": 1}, "second": {"seeds": 1, "new": 2}})

@@ -39,7 +39,7 @@ def _lead(report: ReportData, decision: Decision) -> str:
         )
     threads = wording.count(where.threads, "thread")
     return (
-        f"Latency is that of one image on {where.processor} (host {where.host}), {threads}, by "
+        f"Latency is that of one image on {where.computes} (host {where.host}), {threads}, by "
         "torch or ONNX Runtime (ONNX), whichever is faster: 95 of 100 runs take no longer. "
         f"{told[0]}"
     )

@@ -66,7 +66,7 @@ def _stops(run_data: RunData) -> Table:
         "Behind",
         "Validation accuracy",
         "That of the leader",
-        "Forecast",
+        "Forecast, at most",
         "The leader's",
         "Only it right",
         "Only the leader right",
