@@ -24,8 +24,8 @@ KEYS = {
     "latency of one image (`latency_ms`: 95 of 100 runs; `p50_ms`), size and runtime of the file, "
     "licence of the initial weights, the limits that it breaks (`fails`) or of which nothing was "
     "measured (`unknown`); `best` is the best that fits, `test` compares it with `rival`, the next "
-    "that fits, `against_all` the best of all with it, `noninferior` others that fit with it; `closest` "
-    "comes nearest where none fits, and `int8` are networks that fit with 8-bit numbers. null: "
+    "that fits, `against_all` the best of all with it, `noninferior` others that fit with it; "
+    "`closest` comes nearest where none fits, and `int8` are networks that fit with 8-bit numbers. null: "
     "nothing is tested",
     "benchmarks": "an entry for each network, runtime, number of threads and host of `orch bench`: "
     "latencies by batch size (milliseconds, peak memory of the process in bytes, processors that "
