@@ -25,8 +25,8 @@ KEYS = {
     "licence of the initial weights, the limits that it breaks (`fails`) or of which nothing was "
     "measured (`unknown`); `best` is the best that fits, `test` compares it with `rival`, the next "
     "that fits, `against_all` the best of all with it, `noninferior` others that fit with it; "
-    "`closest` comes nearest where none fits, and `int8` are networks that fit with 8-bit numbers. null: "
-    "nothing is tested",
+    "`closest` comes nearest where none fits, and `int8` are networks that fit with 8-bit numbers. "
+    "null: nothing is tested",
     "benchmarks": "an entry for each network, runtime, number of threads and host of `orch bench`: "
     "latencies by batch size (milliseconds, peak memory of the process in bytes, processors that "
     "others used), size of the file in bytes, accuracy of the runtime and of torch in float32 on "
