@@ -1,5 +1,6 @@
 # make demo    the whole study on built-in images, then a report (installs into .venv first)
-# make test    the tests (installs what they need into .venv first)
+# make test    the tests but for the longest, in five minutes (installs what they need into .venv first)
+# make test-all  all tests, as 'make check' does
 # make coverage  the tests, and the lines that none of them runs, in subprocesses too; slower
 # make chaos   inject faults into a running study and compare it with an undisturbed one (make chaos N=50 SEED=1)
 # make bench   compare speeds with other tools on this CPU (benchmarks/README.md), in 20 minutes; JSON in bench-results/
@@ -34,7 +35,7 @@ SIZE_slots       := --repeats 1
 # Each module is compiled once, not by every one of the hundreds of processes that the demo and the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test coverage chaos bench catalog reference docs picture check lint types borders dist clean
+.PHONY: help demo test test-all coverage chaos bench catalog reference docs picture check lint types borders dist clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -52,6 +53,9 @@ demo: $(VENV)/installed
 
 # Four files at a time: tests of whole runs wait much, and are spread among others (tests/conftest.py).
 test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not long"
+
+test-all: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 coverage: $(VENV)/installed-dev
@@ -86,7 +90,7 @@ docs: $(VENV)/installed-dev
 picture: $(VENV)/installed-dev
 	$(BIN)/python docs/draw_packages.py
 
-check: lint types borders docs test
+check: lint types borders docs test-all
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from support.harness import redis_binary
 
 from chaos import faults
 
-pytestmark = pytest.mark.whole
+pytestmark = [pytest.mark.whole, pytest.mark.long]
 
 
 def test_four_faults_change_nothing(tmp_path: Path) -> None:

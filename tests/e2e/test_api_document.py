@@ -13,7 +13,7 @@ from jobs.errors import MissingExtra
 from orchestrator import cli
 from orchestrator.local import embedded_redis
 
-pytestmark = pytest.mark.whole
+pytestmark = [pytest.mark.whole, pytest.mark.long]
 
 
 def test_the_lines_of_the_document_submit_wait_report_and_answer(

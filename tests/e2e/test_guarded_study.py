@@ -13,7 +13,7 @@ from support.harness import Lab, rows
 
 from workers.messaging import broker
 
-pytestmark = pytest.mark.whole
+pytestmark = [pytest.mark.whole, pytest.mark.long]
 
 ASKED = (
     *("--backbone", "scratch", "--image-size", "32", "--batch-size", "8", "--weights", "none"),

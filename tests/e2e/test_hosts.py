@@ -21,6 +21,7 @@ from jobs.task import Task
 from workers.lease import TTL_S
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.whole,
     pytest.mark.skipif(redis_binary() is None, reason="no redis-server here"),
 ]

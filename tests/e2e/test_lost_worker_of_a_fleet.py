@@ -25,6 +25,7 @@ from workers.lease import RENEW_S, Lease, LeaseTracker
 from workers.scheduling.peers import SHARE_S, Peers
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.whole,
     pytest.mark.skipif(redis_binary() is None, reason="no redis-server here"),
 ]

@@ -18,7 +18,7 @@ from jobs.store.runs import Run
 from orchestrator.submission.submit import create_run
 from workers.messaging import broker
 
-pytestmark = pytest.mark.whole
+pytestmark = [pytest.mark.whole, pytest.mark.long]
 
 TINY = """
 from torch import nn

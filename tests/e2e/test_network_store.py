@@ -16,7 +16,7 @@ from support.network_disks import Disk, Fuse, Kind, Nfs, NotHere
 from jobs.store import stall_watch
 from workers.lease import TTL_S
 
-pytestmark = pytest.mark.whole
+pytestmark = [pytest.mark.whole, pytest.mark.long]
 
 SILENT_S = stall_watch.LIMIT_S + 2 * stall_watch.EVERY_S - 4
 """Longer than a lease lasts, and until the worker has noticed."""

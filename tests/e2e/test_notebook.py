@@ -13,7 +13,7 @@ from jobs.errors import MissingExtra
 from orchestrator import cli
 from orchestrator.local import embedded_redis
 
-pytestmark = pytest.mark.whole
+pytestmark = [pytest.mark.whole, pytest.mark.long]
 
 PATH = ROOT / "examples" / "notebook.ipynb"
 

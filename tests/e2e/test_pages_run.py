@@ -24,7 +24,11 @@ from orchestrator import cli
 from orchestrator.commands import document
 from orchestrator.terminal import options
 
-pytestmark = [pytest.mark.whole, pytest.mark.timeout(600)]  # the first test waits for all lines
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.long,
+    pytest.mark.timeout(600),  # the first test waits for all lines
+]
 
 OF_LIBRARIES = "gmacs relative_cost resize interpolation crop mean deviation"
 RARE = {

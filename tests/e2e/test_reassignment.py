@@ -17,7 +17,7 @@ from support.harness import Lab, children_of, digests, rows
 
 from jobs import atomic
 
-pytestmark = pytest.mark.whole
+pytestmark = [pytest.mark.whole, pytest.mark.long]
 
 ASKED = (
     *("--backbone", "squeezenet", "--periods", "1", "--epochs-per-period", "24"),

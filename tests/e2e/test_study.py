@@ -36,6 +36,7 @@ def few_animals(animal_folder: Path) -> Path:
     return animal_folder
 
 
+@pytest.mark.long
 def test_seven_backbones_by_two_workers(new_lab: Callable[..., Lab], few_animals: Path) -> None:
     """From submit to the report: each task runs once, both workers are busy, all seven networks are
     in one table.

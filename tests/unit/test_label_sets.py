@@ -123,6 +123,7 @@ def test_five_images_or_one_beside_five_hundred_are_split_tested_and_counted(
     assert "always predicting common" in journey.page
 
 
+@pytest.mark.long
 def test_a_thousand_classes_of_three_images_are_carried_through(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
