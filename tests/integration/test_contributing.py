@@ -87,14 +87,13 @@ def test_the_workflow_runs_the_script_of_ci_on_each_tested_python() -> None:
     assert job["strategy"]["matrix"]["python"] == re.findall(r"Python :: (3\.\d+)\"", classifiers)
 
 
-def test_every_document_is_in_the_index_and_in_the_readme() -> None:
+def test_every_document_is_in_the_index_which_the_readme_names() -> None:
     """A new page is put where readers look for it."""
     pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
     index = set(re.findall(r"\]\(([\w-]+\.md)", (ROOT / "docs" / "README.md").read_text()))
-    linked = set(re.findall(r"\]\(docs/([\w-]+\.md)", (ROOT / "README.md").read_text()))
 
     assert pages - index == set()
-    assert pages - linked == set()
+    assert "](docs/README.md)" in (ROOT / "README.md").read_text()
 
 
 def test_the_changelog_sorts_what_is_not_released_yet() -> None:
