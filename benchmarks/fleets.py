@@ -11,7 +11,7 @@ from jobs import plan
 from jobs.catalog import backbones
 from jobs.plan import Plan
 from jobs.spec import model
-from workers.scheduling import reassignment, throughput
+from workers.scheduling import rebalance, throughput
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def bounds(each: Case, speeds: Sequence[float], costs: Costs) -> Bounds:
     )
     beside = (targets - 1) * sum(EVALUATION_EPOCHS * epoch_s + costs.begin_s for epoch_s in epochs)
     stated = max((sum(chains) + beside) / sum(fast), chains[0])
-    several = reassignment.least_s(chains, fast)
+    several = rebalance.least_s(chains, fast)
     return Bounds(costs.prepare_s + stated, costs.prepare_s + max(stated, several))
 
 

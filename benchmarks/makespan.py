@@ -18,7 +18,7 @@ from benchmarks import common
 from benchmarks.fleets import Fleet, bounds, case, clairvoyant, fleets
 from benchmarks.simulated_study import Costs
 from benchmarks.simulation import Simulation
-from workers.scheduling import reassignment
+from workers.scheduling import rebalance
 
 RIVALS = ("priority only", "whole trials, clairvoyant", "ours")
 VARIANTS = {
@@ -39,7 +39,7 @@ def simulate(fleet: Fleet, options: argparse.Namespace, variant: str) -> dict[st
     )
     lower = bounds(each, fleet.speeds, costs)
     ours = Simulation(
-        each.planned, each.truth, each.known, costs, reassignment.reassignments, each.seed
+        each.planned, each.truth, each.known, costs, rebalance.reassignments, each.seed
     )
     plain = Simulation(
         each.planned, each.truth, each.known, costs, move_nothing, each.seed, keep_trials=False
@@ -72,8 +72,8 @@ def summary(variant: str, results: Sequence[dict[str, Any]]) -> list[Any]:
 
 
 def move_nothing(
-    peers: Sequence[reassignment.Peer], waiting: Sequence[reassignment.ActiveTraining]
-) -> list[reassignment.Reassignment]:
+    peers: Sequence[rebalance.Peer], waiting: Sequence[rebalance.ActiveTraining]
+) -> list[rebalance.Reassignment]:
     """The policy that moves nothing."""
     return []
 

@@ -7,7 +7,7 @@ from typing import cast
 
 from jobs.plan import Plan
 from jobs.task import Task
-from workers.scheduling import reassignment, throughput
+from workers.scheduling import rebalance, throughput
 
 IMAGES_PER_EPOCH = 44_665.0
 """Of the study's 60,907 images, 70% are for training and 10% for validation.
@@ -69,7 +69,7 @@ class SimulatedWorker:
     holder: SimulatedWorker | None = None
     deferred: Task | None = None
     message: Task | None = None
-    heartbeat: reassignment.Peer = field(default_factory=lambda: reassignment.Peer("", {}))
+    heartbeat: rebalance.Peer = field(default_factory=lambda: rebalance.Peer("", {}))
 
     @property
     def name(self) -> str:
@@ -131,13 +131,13 @@ class SimulatedStudy:
         """The kind of a training, as workers record rates by it."""
         return throughput.training_kind(self.backbones[task.subject], 224, None)
 
-    def training(self, task: Task, position: float | None = None) -> reassignment.ActiveTraining:
+    def training(self, task: Task, position: float | None = None) -> rebalance.ActiveTraining:
         """A training and its remaining images, from its trial's saved epochs or from `position`."""
         epochs = self.epochs[task.subject] if position is None else position
         left = (self.planned.target_epochs[-1] - epochs) * IMAGES_PER_EPOCH
-        return reassignment.ActiveTraining(task.id, self.kind_of(task), left)
+        return rebalance.ActiveTraining(task.id, self.kind_of(task), left)
 
-    def unheld(self) -> list[reassignment.ActiveTraining]:
+    def unheld(self) -> list[rebalance.ActiveTraining]:
         """The trials that are not finished and that no worker is training."""
         last = self.planned.target_epochs[-1]
         return [

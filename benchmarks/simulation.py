@@ -15,11 +15,11 @@ from jobs import plan
 from jobs.catalog import backbones
 from jobs.plan import Plan
 from jobs.task import Task
-from workers.scheduling import reassignment
+from workers.scheduling import rebalance
 
 Policy = Callable[
-    [Sequence[reassignment.Peer], Sequence[reassignment.ActiveTraining]],
-    list[reassignment.Reassignment],
+    [Sequence[rebalance.Peer], Sequence[rebalance.ActiveTraining]],
+    list[rebalance.Reassignment],
 ]
 """Which trainings move to which workers, given the workers and the trainings that nobody holds."""
 
@@ -177,7 +177,7 @@ class Simulation:
             for worker in self.workers
             if worker.heartbeat.name
         ]
-        assigned = reassignment.assign_trainings(
+        assigned = rebalance.assign_trainings(
             peers, [self.study.training(task) for task in tasks if task.kind == "train"]
         )
         by_name = {worker.name: worker for worker in self.workers}
@@ -227,7 +227,7 @@ class Simulation:
             and worker.stops_at is None
             and (self.now - worker.since > self.study.begin_s(worker) if task else not self.waiting)
         )
-        worker.heartbeat = reassignment.Peer(
+        worker.heartbeat = rebalance.Peer(
             worker.name,
             dict(worker.rates),
             task is not None,
@@ -243,7 +243,7 @@ class Simulation:
             if mine is not None:
                 self._request(worker, mine)
 
-    def _request(self, worker: SimulatedWorker, wanted: reassignment.Reassignment) -> None:
+    def _request(self, worker: SimulatedWorker, wanted: rebalance.Reassignment) -> None:
         """Ask the holder of a training to stop and hand it over."""
         subject = Task.parse(wanted.task).subject
         holder = next((other for other in self.workers if other.name == wanted.holder), worker)

@@ -1,4 +1,4 @@
-"""Enqueue again the tasks that are ready and held by no worker.
+"""Enqueue again the ready tasks that no worker holds, such as those of a lost worker.
 
 Every worker runs a reconciler, so there is no central process that could fail.
 """
@@ -114,7 +114,7 @@ class Reconciler:
             self.unheld_since.clear()
             self.patience_s = UNHEARD_S
             return []
-        return self._again(unheld)
+        return self._requeue(unheld)
 
     def _look_for_drain(self) -> bool:
         """Whether this worker is drained; it then reads its own queue alone."""
@@ -129,7 +129,7 @@ class Reconciler:
             self.unheld_since.clear()
         return self.drained
 
-    def _again(self, unheld: list[Task]) -> list[Task]:
+    def _requeue(self, unheld: list[Task]) -> list[Task]:
         """Enqueue unheld tasks again, or begin one without the broker; returns those.
 
         One that some living worker may not take begins here: that worker would drop its message.

@@ -22,8 +22,8 @@ from workers.devices.memory import MeasuredMemory
 from workers.drain import Drain
 from workers.lease import LeaseTracker
 from workers.messaging import broker
+from workers.messaging.background_sender import Sender
 from workers.messaging.link import Link
-from workers.messaging.sender import Sender
 from workers.messaging.task_events import Announce
 from workers.process import child
 from workers.process.child_main import Message

@@ -54,7 +54,7 @@ SCHEDULES: dict[str, Schedule] = {
         Schedule(
             name="plateau",
             help="multiply the learning rate when the validation loss no longer improves",
-            make="models.training.schedules:plateau",
+            make="models.training.lr_schedulers:plateau",
             describe=_plateau,
             settings={
                 "factor": "plateau_factor",
@@ -66,7 +66,7 @@ SCHEDULES: dict[str, Schedule] = {
         Schedule(
             name="cosine",
             help="half a cosine down to 0 at the end of all epochs",
-            make="models.training.schedules:cosine",
+            make="models.training.lr_schedulers:cosine",
             describe=_cosine,
             settings={"horizon": "horizon_epochs", "warmup": "warmup_epochs"},
             fixed_length=True,
@@ -74,7 +74,7 @@ SCHEDULES: dict[str, Schedule] = {
         Schedule(
             name="constant",
             help="the same learning rate throughout",
-            make="models.training.schedules:constant",
+            make="models.training.lr_schedulers:constant",
             describe=_constant,
             settings={"warmup": "warmup_epochs"},
         ),

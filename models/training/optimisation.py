@@ -68,7 +68,7 @@ def clip(network: nn.Module, recipe: Recipe) -> None:
         nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
 
 
-def after_epoch(scheduler: Scheduler, recipe: Recipe, val_loss: float) -> None:
+def step_scheduler(scheduler: Scheduler, recipe: Recipe, val_loss: float) -> None:
     """Change the learning rate after an epoch with this validation loss."""
     if SCHEDULES[recipe.schedule].watches_loss:
         scheduler.step(val_loss)  # type: ignore[arg-type]

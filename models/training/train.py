@@ -143,7 +143,7 @@ def _one_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
         "images_per_second": running.images / max(running.seconds, 1e-9),
     }
     training.keep_tested(row, validation.answers)
-    optimisation.after_epoch(learner.scheduler, learner.recipe, validation.loss)
+    optimisation.step_scheduler(learner.scheduler, learner.recipe, validation.loss)
     training.rows.append(row)
     training.running = EpochProgress()
     training.save(at_rest=training.ended)

@@ -17,7 +17,7 @@ from workers.execution import execute
 from workers.lease import LeaseTracker
 from workers.messaging import broker, stores
 from workers.reconciler import Reconciler
-from workers.scheduling.reassignment import Peer
+from workers.scheduling.rebalance import Peer
 from workers.worker import Worker
 
 

@@ -14,8 +14,8 @@ import pytest
 from jobs.errors import BrokerUnreachable
 from jobs.task import Task
 from workers.messaging import link
+from workers.messaging.background_sender import Sender
 from workers.messaging.link import Link
-from workers.messaging.sender import Sender
 
 SILENT = BrokerUnreachable("no broker answers at x:6379 (no answer in time).")
 REFUSES = BrokerUnreachable("the broker at x:6379 answers: READONLY.")

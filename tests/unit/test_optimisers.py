@@ -167,6 +167,6 @@ def test_a_schedule_without_the_loss_steps_after_each_epoch() -> None:
     """Whatever the validation loss is."""
     made = learner(schedule=SCHEDULE.name)
     for _ in range(3):
-        optimisation.after_epoch(made.scheduler, made.recipe, float("inf"))
+        optimisation.step_scheduler(made.scheduler, made.recipe, float("inf"))
 
     assert made.learning_rate == pytest.approx(0.001 * 0.9**3)

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from workers.scheduling import reassignment, throughput
-from workers.scheduling.reassignment import ActiveTraining, Peer
+from workers.scheduling import rebalance, throughput
+from workers.scheduling.rebalance import ActiveTraining, Peer
 
 VGG, SMALL = "vgg16@224", "squeezenet@224"
 
@@ -32,19 +32,19 @@ def test_an_idle_faster_worker_takes_over_the_longest_training() -> None:
         worker("a", 25.0, VGG, 20_000.0),
         worker("b", 25.0, SMALL, 20_000.0),
     ]
-    found = reassignment.reassignments(peers)
+    found = rebalance.reassignments(peers)
 
     assert [(each.taker, each.holder, each.task) for each in found] == [
         ("fast", "a", "train.vgg16-s0-1.0010")
     ]
-    assert found[0].saves_s == pytest.approx(800 - 200 - reassignment.REASSIGNMENT_S)
+    assert found[0].saves_s == pytest.approx(800 - 200 - rebalance.REASSIGNMENT_S)
 
 
 def test_two_workers_change_trainings_when_the_long_one_is_on_the_slow_one() -> None:
     """The fast worker gives its short training back."""
     peers = [worker("fast", 100.0, SMALL, 20_000.0), worker("slow", 25.0, VGG, 20_000.0)]
 
-    assert [(each.taker, each.holder) for each in reassignment.reassignments(peers)] == [
+    assert [(each.taker, each.holder) for each in rebalance.reassignments(peers)] == [
         ("fast", "slow")
     ]
 
@@ -67,7 +67,7 @@ def test_two_workers_change_trainings_when_the_long_one_is_on_the_slow_one() -> 
 )
 def test_what_saves_little_or_is_under_way_is_left_alone(peers: list[Peer]) -> None:
     """Equal speeds, small gains, slower requesters, workers during a handover, nothing measured."""
-    assert reassignment.reassignments(peers) == []
+    assert rebalance.reassignments(peers) == []
 
 
 def test_nothing_moves_while_waiting_work_takes_longer_anyway() -> None:
@@ -75,15 +75,15 @@ def test_nothing_moves_while_waiting_work_takes_longer_anyway() -> None:
     peers = [worker("fast", 100.0), worker("slow", 25.0, VGG, 5_000.0)]
     waiting = [ActiveTraining(f"train.vgg16-s{seed}-1.0010", VGG, 20_000.0) for seed in range(1, 5)]
 
-    assert reassignment.reassignments(peers) != []
-    assert reassignment.reassignments(peers, waiting) == []
+    assert rebalance.reassignments(peers) != []
+    assert rebalance.reassignments(peers, waiting) == []
 
 
 def test_a_short_training_is_finished_before_another_is_taken_over() -> None:
     """The faster worker will be free soon, and one change is cheaper than two."""
     peers = [worker("fast", 100.0, SMALL, 20_000.0), worker("slow", 25.0, VGG, 5_000.0)]
 
-    assert reassignment.reassignments(peers) == []
+    assert rebalance.reassignments(peers) == []
 
 
 def test_idle_workers_begin_with_the_longest_on_the_fastest() -> None:
@@ -104,12 +104,12 @@ def test_idle_workers_begin_with_the_longest_on_the_fastest() -> None:
         ActiveTraining("least", SMALL, 1_000.0),
     ]
 
-    assert reassignment.assign_trainings(peers, trainings) == {
+    assert rebalance.assign_trainings(peers, trainings) == {
         "long": "fast",
         "vgg": "middle",
         "small": "slow",
     }
-    assert reassignment.assign_trainings([Peer("new", {})], trainings) == {}
+    assert rebalance.assign_trainings([Peer("new", {})], trainings) == {}
 
 
 def test_a_take_over_is_not_undone() -> None:
@@ -118,7 +118,7 @@ def test_a_take_over_is_not_undone() -> None:
     """
     after = [worker("fast", 90.0, VGG, 20_000.0), worker("slow", 27.0, SMALL, 20_000.0)]
 
-    assert reassignment.reassignments(after) == []
+    assert rebalance.reassignments(after) == []
 
 
 def test_all_workers_decide_the_same_in_whatever_order_they_read() -> None:
@@ -128,7 +128,7 @@ def test_all_workers_decide_the_same_in_whatever_order_they_read() -> None:
         for place in range(9)
     ]
 
-    assert reassignment.reassignments(peers) == reassignment.reassignments(peers[::-1]) != []
+    assert rebalance.reassignments(peers) == rebalance.reassignments(peers[::-1]) != []
 
 
 def test_a_worker_never_measured_is_tried() -> None:
@@ -139,7 +139,7 @@ def test_a_worker_never_measured_is_tried() -> None:
         worker("slow", 25.0, VGG, 20_000.0),
     ]
 
-    assert [(each.taker, each.holder) for each in reassignment.reassignments(peers)] in (
+    assert [(each.taker, each.holder) for each in rebalance.reassignments(peers)] in (
         [("new", "slow")],
         [("fast", "slow")],
     )
@@ -190,7 +190,7 @@ def test_the_least_time_counts_work_and_the_longest_chains(
     chains: list[float], speeds: list[float], least: float
 ) -> None:
     """All work by all speeds, or the k longest by the k fastest."""
-    assert reassignment.least_s(chains, speeds) == pytest.approx(least)
+    assert rebalance.least_s(chains, speeds) == pytest.approx(least)
 
 
 def test_workers_of_one_model_are_equally_fast_before_both_were_measured_at_the_same() -> None:
@@ -214,12 +214,12 @@ def test_workers_of_one_model_are_equally_fast_before_both_were_measured_at_the_
     ]
     alike = [replace(peer, model="EPYC x1") for peer in peers]
 
-    assert [(each.taker, each.holder) for each in reassignment.reassignments(peers)] == [("b", "a")]
-    assert reassignment.reassignments(alike) == []
-    assert [peer.rates for peer in reassignment.pooled(alike)] == [
+    assert [(each.taker, each.holder) for each in rebalance.reassignments(peers)] == [("b", "a")]
+    assert rebalance.reassignments(alike) == []
+    assert [peer.rates for peer in rebalance.pooled(alike)] == [
         {scratch: 400.0, squeezenet: 700.0}
     ] * 2
-    assert [peer.rates for peer in reassignment.pooled(peers)] == [peer.rates for peer in peers]
+    assert [peer.rates for peer in rebalance.pooled(peers)] == [peer.rates for peer in peers]
 
 
 def test_a_workers_own_measurements_count_more_than_those_of_its_model() -> None:
@@ -231,7 +231,7 @@ def test_a_workers_own_measurements_count_more_than_those_of_its_model() -> None
         Peer("d", {}, model="A100"),
     ]
 
-    assert [peer.rates for peer in reassignment.pooled(peers)] == [
+    assert [peer.rates for peer in rebalance.pooled(peers)] == [
         {VGG: 10.0, SMALL: 80.0},
         {VGG: 20.0, SMALL: 90.0},
         {VGG: 30.0, SMALL: 70.0},
@@ -253,9 +253,9 @@ def test_a_worker_unlike_all_others_is_tried() -> None:
     ]
 
     assert [
-        each.taker for each in reassignment.reassignments([*busy, Peer("new", {}, model="H200")])
+        each.taker for each in rebalance.reassignments([*busy, Peer("new", {}, model="H200")])
     ] == ["new"]
-    assert reassignment.reassignments([*busy, Peer("new", {}, model="T4")]) == []
+    assert rebalance.reassignments([*busy, Peer("new", {}, model="T4")]) == []
 
 
 @pytest.mark.parametrize("workers", [2, 3, 4])
@@ -274,4 +274,4 @@ def test_equal_workers_never_exchange_trainings(workers: int) -> None:
             for number in range(workers)
         ]
 
-        assert reassignment.reassignments(peers) == []
+        assert rebalance.reassignments(peers) == []

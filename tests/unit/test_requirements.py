@@ -19,8 +19,8 @@ from orchestrator.monitoring import fitting
 from orchestrator.monitoring.heartbeats import Heartbeat
 from orchestrator.submission import fitting as at_submit
 from orchestrator.submission.submit import create_run
-from workers.scheduling import reassignment
-from workers.scheduling.reassignment import ActiveTraining, Peer
+from workers.scheduling import rebalance
+from workers.scheduling.rebalance import ActiveTraining, Peer
 
 GB = 10**9
 BOTH = ("scratch", "squeezenet")
@@ -163,7 +163,7 @@ def test_a_training_goes_to_the_fastest_idle_worker_that_fits() -> None:
     peers = [peer("fast", 100.0, 16 * GB), peer("slow", 10.0, 24 * GB)]
     trainings = [waiting(0, 80 * GB, 90_000.0), waiting(1, 20 * GB, 50_000.0), waiting(2)]
 
-    assert reassignment.assign_trainings(peers, trainings) == {
+    assert rebalance.assign_trainings(peers, trainings) == {
         trainings[1].task: "slow",
         trainings[2].task: "fast",
     }
@@ -173,12 +173,12 @@ def test_a_training_goes_to_the_fastest_idle_worker_that_fits() -> None:
 def test_a_faster_worker_that_does_not_fit_takes_nothing_over(needs_bytes: int) -> None:
     """Nor does one hand over a training in exchange that the other may not take."""
     slow = peer("slow", 10.0, 24 * GB, waiting(0, needs_bytes))
-    made = reassignment.reassignments([peer("fast", 100.0, 16 * GB), slow])
+    made = rebalance.reassignments([peer("fast", 100.0, 16 * GB), slow])
     small = peer("slow", 10.0, 8 * GB, waiting(0))
     busy = peer("fast", 100.0, 24 * GB, waiting(1, 20 * GB, 15_000.0))
 
     assert [each.taker for each in made] == ([] if needs_bytes else ["fast"])
-    assert reassignment.reassignments([busy, small]) == []
+    assert rebalance.reassignments([busy, small]) == []
 
 
 def test_records_that_cannot_be_read_require_nothing() -> None:

@@ -28,7 +28,7 @@ def rates(made: Learner) -> list[float]:
     found = []
     for loss in LOSSES:
         found.append(made.learning_rate)
-        optimisation.after_epoch(made.scheduler, made.recipe, loss)
+        optimisation.step_scheduler(made.scheduler, made.recipe, loss)
     return found
 
 

@@ -23,7 +23,7 @@ from jobs.store.requirements import gpu_memory_needed
 from jobs.store.store import Store
 from jobs.task import Task
 from workers import lease
-from workers.scheduling import reassignment, throughput
+from workers.scheduling import rebalance, throughput
 
 log = logging.getLogger("orch.handover")
 
@@ -64,7 +64,7 @@ class Handover:
     threads: int | None
     clock: Callable[[], float] = time.monotonic
     rates: dict[str, float] = field(default_factory=dict)
-    training: reassignment.ActiveTraining | None = None
+    training: rebalance.ActiveTraining | None = None
     request: HandoverRequest | None = None
     deferred: list[Task] = field(default_factory=list)
     granted_to: str | None = None
@@ -107,7 +107,7 @@ class Handover:
         else:
             kind, needs_bytes = self.training.kind, self.training.needs_bytes
         left = (self._last_mark - epoch + 1) * total - (done or 0)
-        self.training = reassignment.ActiveTraining(task.id, kind, float(max(left, 1)), needs_bytes)
+        self.training = rebalance.ActiveTraining(task.id, kind, float(max(left, 1)), needs_bytes)
         if self.clock() - self._began >= MEASURED_S:
             self.rates[kind] = float(rate)
 

@@ -20,7 +20,7 @@ from jobs.store.records import HeartbeatRecord
 from jobs.store.requirements import gpu_memory_needed
 from jobs.store.store import Store
 from jobs.task import Task
-from workers.scheduling import reassignment, throughput
+from workers.scheduling import rebalance, throughput
 from workers.scheduling.handover import Handover
 
 FRESH_S = 8.0
@@ -53,7 +53,7 @@ class Peers:
     _seen: dict[str, tuple[Any, float]] = field(default_factory=dict)
     _images: dict[str, float] = field(default_factory=dict)
     _costs: dict[str, float] = field(default_factory=dict)
-    _last: tuple[reassignment.Peer, ...] = ()
+    _last: tuple[rebalance.Peer, ...] = ()
     any_required: bool = True
     _names: list[str] = field(default_factory=list)
     _sample: list[str] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Peers:
         """How many workers have a heartbeat, by the listing made last."""
         return len(self._names)
 
-    def peers(self, own: str = "", waiting: int = 0) -> tuple[reassignment.Peer, ...]:
+    def peers(self, own: str = "", waiting: int = 0) -> tuple[rebalance.Peer, ...]:
         """The workers with a recent, valid heartbeat; call this every few seconds.
 
         Of a large fleet these are some, chosen at random, or none while so many trainings wait that
@@ -130,7 +130,7 @@ class Peers:
             return known and all(peer.gpu_bytes >= needs_bytes for peer in self._last)
         return False
 
-    def wanted(self, ours: Handover, waiting: Sequence[Task]) -> reassignment.Reassignment | None:
+    def wanted(self, ours: Handover, waiting: Sequence[Task]) -> rebalance.Reassignment | None:
         """The training that this worker should take over now; None if there is none.
 
         Uses the heartbeats read last. `waiting` are trainings that no worker holds.
@@ -140,9 +140,7 @@ class Peers:
             peer.training for peer in self._last if peer.name != ours.name
         ):
             return None
-        reassignments = reassignment.reassignments(
-            self._last, self._whole(ours, waiting), self._costs
-        )
+        reassignments = rebalance.reassignments(self._last, self._whole(ours, waiting), self._costs)
         return next((each for each in reassignments if each.taker == ours.name), None)
 
     def placed(
@@ -162,7 +160,7 @@ class Peers:
             able = [peer for peer in idle if not peer.busy]
             trainings = [task for task in tasks if task.kind == "train" and self._may(able, task)]
             whole = self._whole(ours, trainings[:MAX_WAITING])
-            by = reassignment.assign_trainings(idle, whole, self._costs)
+            by = rebalance.assign_trainings(idle, whole, self._costs)
         for task in tasks:
             by_worker.setdefault(by.get(task.id), []).append(task)
         return by_worker
@@ -170,19 +168,19 @@ class Peers:
     def _needs(self, task: Task) -> int:
         return gpu_memory_needed(self.store, task) if self.any_required else 0
 
-    def _may(self, peers: Sequence[reassignment.Peer], task: Task) -> bool:
+    def _may(self, peers: Sequence[rebalance.Peer], task: Task) -> bool:
         """Whether one of them has what a training requires: else it would hold up others."""
         needs_bytes = self._needs(task)
         return needs_bytes == 0 or any(peer.gpu_bytes >= needs_bytes for peer in peers)
 
-    def _whole(self, ours: Handover, tasks: Sequence[Task]) -> list[reassignment.ActiveTraining]:
+    def _whole(self, ours: Handover, tasks: Sequence[Task]) -> list[rebalance.ActiveTraining]:
         """Waiting trainings, with the images left until the last target epoch of their trial.
 
         A training that cannot be estimated is left out.
         """
         return [training for task in tasks if (training := self._one(ours, task)) is not None]
 
-    def _one(self, ours: Handover, task: Task) -> reassignment.ActiveTraining | None:
+    def _one(self, ours: Handover, task: Task) -> rebalance.ActiveTraining | None:
         data = self.store.load_trial(task.subject).data
         if data not in self._images:
             prepared = self.store.done(Task("prepare", data))
@@ -196,14 +194,14 @@ class Peers:
             return None
         kind, left = ours.kind_of(task), epochs * self._images[data]
         self._learn_cost(task, kind)
-        return reassignment.ActiveTraining(task.id, kind, left, self._needs(task))
+        return rebalance.ActiveTraining(task.id, kind, left, self._needs(task))
 
     def _learn_cost(self, task: Task, kind: str) -> None:
         """Remember the cost of a network outside the catalog, as its run recorded it."""
         if throughput.work(kind, self._costs) is None:
             self._costs[kind] = plan.cost_of(self.store, task, plan.image_cost)
 
-    def _read_peer(self, file: str) -> reassignment.Peer | None:
+    def _read_peer(self, file: str) -> rebalance.Peer | None:
         with contextlib.suppress(OSError, DamagedFile, NewerRecord, BadSpec):
             sign = codec.read(self.store.heartbeats_folder / file, HeartbeatRecord)
             if sign is None or sign.rates is None or sign.drained or not self._fresh(file, sign.at):
@@ -213,10 +211,10 @@ class Peers:
             if training is not None:
                 task, left = Task.parse(training.task), float(training.left)
                 self._learn_cost(task, training.kind)
-                active = reassignment.ActiveTraining(
+                active = rebalance.ActiveTraining(
                     task.id, training.kind, left, training.needs_bytes
                 )
-            return reassignment.Peer(
+            return rebalance.Peer(
                 sign.name,
                 {kind: float(rate) for kind, rate in sign.rates.items() if rate > 0},
                 sign.busy,
