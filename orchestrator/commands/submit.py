@@ -121,13 +121,15 @@ def _forecast(
     with reading:
         check = _asking_torch(reading.close, as_json)
         request = record.check(spec, settings, workers, device, tell, check, writes=False)
+    notes = [] if request.known else _notes(request)
     told = forecast.forecast(request, settings, workers, device)
     if as_json:
         emit(told.as_dict())
         return 0
     decided = _of_decisions(spec)
     limits = ["the figures above count all that could be trained: upper limits"] if decided else []
-    for line in [*words.lines(told), *_of_grid(spec), *decided, *limits, *_of_length(spec)]:
+    said = [*words.lines(told), *_of_grid(spec), *decided, *limits, *_of_length(spec)]
+    for line in [*said, *(f"note: {note}" for note in notes)]:
         click.echo(plain(line))
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jobs.data.data_source import DataSource
+from jobs.errors import BadFolder
 from jobs.spec.model import Spec
 from orchestrator.datasets import findings, notes
 
@@ -15,14 +16,24 @@ MAX_LOOKED_AT = 20_000
 def lines(
     source: DataSource, spec: Spec, tell: Callable[[int, int], None] = lambda done, total: None
 ) -> list[str]:
-    """Lines about what is odd in a folder; none for a built-in data set."""
+    """Lines about what is odd in a folder; none for a built-in data set.
+
+    Raises `BadFolder` for what preparing the data set would fail on.
+    """
     if source.built_in:
         return []
     few = len(source.entries) <= MAX_LOOKED_AT
     source_findings = findings.find(source, spec.data_settings(), tell, quick=True, look=few)
+    if source_findings.broken and not spec.skip_broken:
+        raise BadFolder(
+            f"{source.origin}: {notes.broken(source_findings, False)}. Give --skip-broken to leave "
+            "broken files out, or mend or remove them."
+        )
+    if unsplit := notes.unsplit(source_findings):
+        raise BadFolder(f"{source.origin}: {unsplit}.")
     told = notes.lines(source_findings)
     if source_findings.broken:
-        told.insert(0, notes.broken(source_findings, spec.skip_broken))
+        told.insert(0, notes.broken(source_findings, True))
     if not source_findings.looked:
         told.append(
             "the images themselves were not looked at"

@@ -26,7 +26,7 @@ def lines(findings: Findings) -> list[str]:
             [label for label, counts in findings.by_split.items() if not counts["train"]],
             "class", "es", "without a training image",
         ),
-        _unsplit(findings),
+        unsplit(findings),
         _line(findings.no_test_image, "class", "es", "without a test image"),
         _line(
             map(_equal, findings.contradictions),
@@ -68,8 +68,8 @@ def _line(names: Iterable[str], one: str, many: str, what: str) -> str:
     return f"{len(listed):,} {noun} {what}: {', '.join(listed[:SHOWN])}{more}"
 
 
-def _unsplit(findings: Findings) -> str:
-    """The splits that have too few images of any class to train, validate and test."""
+def unsplit(findings: Findings) -> str:
+    """How many images each split has, where one has too few; else empty."""
     sums = {
         split: sum(counts[split] for counts in findings.by_split.values())
         for split in ("train", "validation", "test")

@@ -14,7 +14,7 @@ pytest.importorskip("PIL", reason="Pillow is not installed (extra 'worker')")
 from PIL import Image  # noqa: E402
 
 from jobs.data import image_folder  # noqa: E402
-from jobs.errors import BadImages  # noqa: E402
+from jobs.errors import BadFolder, BadImages  # noqa: E402
 from jobs.spec import model  # noqa: E402
 from jobs.spec.model import DataSettings  # noqa: E402
 from models.data.prepare import prepare_folder  # noqa: E402
@@ -173,12 +173,15 @@ def test_it_is_told_at_submit_as_by_inspect(
     Image.new("RGB", (40, 40), "white").save(folder / "moss" / "white.png")
     (folder / "moss" / "doc.jpg").write_bytes(b"%PDF-1.4")
     asked = model.build({"backbones": "scratch", "weights": "none", "data": str(folder)})
-    told = at_submit.lines(image_folder.read_folder(folder), asked)
+    source = image_folder.read_folder(folder)
+    with pytest.raises(BadFolder, match=r"moss/doc.jpg .*Give --skip-broken"):
+        at_submit.lines(source, asked)
+    told = at_submit.lines(source, asked.model_copy(update={"skip_broken": True}))
     code = cli.run(["data", "inspect", str(folder), "--json"])
     seen = json.loads(capsys.readouterr().out)
 
     assert code == 1
-    assert "1 broken file on which preparing the data set will fail: moss/doc.jpg" in told[0]
+    assert "1 broken file left out: moss/doc.jpg" in told[0]
     assert told[1:] == seen["notes"] == ["1 image of a single colour: moss/white.png"]
 
 

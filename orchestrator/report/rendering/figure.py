@@ -79,7 +79,12 @@ def draw_chart(
         figure.savefig(
             svg, format="svg", dpi=SVG_DOTS_PER_INCH, metadata={"Date": None, "Creator": None}
         )
-    return Chart(name, alt, caption, svg.getvalue(), png.getvalue())
+    return Chart(file_stem(name), alt, caption, svg.getvalue(), png.getvalue())
+
+
+def file_stem(name: str) -> str:
+    """The name of a figure's files, with characters that every file system takes."""
+    return re.sub(r"[^\w.-]", "-", name)
 
 
 def title(axes: Axes, heading: str, basis: str) -> None:

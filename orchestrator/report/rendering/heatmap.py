@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.report.rendering import theme, wording
-from orchestrator.report.rendering.figure import Chart
+from orchestrator.report.rendering.figure import Chart, file_stem
 
 if TYPE_CHECKING:
     from PIL import ImageDraw
@@ -64,7 +64,7 @@ class Heatmap:
 
 def draw_heatmap(name: str, alt: str, caption: str, grid: Heatmap) -> Chart:
     """The matrix as a figure."""
-    return Chart(name, alt, caption, _svg(grid), _png(grid))
+    return Chart(file_stem(name), alt, caption, _svg(grid), _png(grid))
 
 
 def _svg(grid: Heatmap) -> str:

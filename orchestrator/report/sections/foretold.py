@@ -35,6 +35,8 @@ def _lead(told: Foretold, noun: str) -> str:
         if told.tau == 1
         else "the opposite order"
         if told.tau == -1
+        else "an order that cannot be compared on so few images"
+        if told.low <= -0.5 and told.high >= 0.5
         else "an order that agrees in part"
         if told.tau > 0
         else "an order that does not agree"
