@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LEVEL = 0.05
+"""The level of tests; intervals are of 95%."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:

@@ -15,12 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from jobs.statistics.interval import Interval
+from jobs.statistics.interval import LEVEL, Interval
 
 Values = np.ndarray[Any, Any]
 """Booleans or numbers, the last axis over images."""
-
-LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from jobs.errors import RequestError
+from jobs.statistics.interval import LEVEL
 from jobs.statistics.seed_intervals import (
-    LEVEL,
     SeedDifference,
     SeedMoments,
     image_variance,

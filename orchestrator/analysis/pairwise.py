@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from jobs.statistics.interval import Interval
-from jobs.statistics.seed_intervals import LEVEL, SeedMoments, seed_difference
+from jobs.statistics.interval import LEVEL, Interval
+from jobs.statistics.seed_intervals import SeedMoments, seed_difference
 from orchestrator.analysis import bootstrap, sign_flips, statistics
 from orchestrator.analysis.image_values import Values
 

@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from jobs.statistics.seed_intervals import LEVEL, SeedDifference
+from jobs.statistics.interval import LEVEL
 
 POWER = 0.8
 """The probability with which a difference is to be found."""
@@ -69,6 +69,8 @@ class Power:
 
     def power(self, images: int, seeds: int, difference: float) -> float:
         """The probability that a difference of accuracy becomes significant."""
+        from jobs.statistics.seed_intervals import SeedDifference
+
         if self.splits > 1:
             return self.over_splits(images, seeds, self.splits, difference)
         level, disagreement = self._level, self._at_least(images, difference)

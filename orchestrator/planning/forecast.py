@@ -15,7 +15,7 @@ from jobs.plan import Plan
 from jobs.settings import Settings
 from jobs.spec.model import DataSettings, Spec
 from jobs.spec.setting import Setting
-from jobs.statistics.seed_intervals import LEVEL
+from jobs.statistics.interval import LEVEL
 from jobs.store.store import Store
 from jobs.task import Trial
 from orchestrator.analysis.power import POWER, Power

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -248,3 +251,23 @@ def keys_of(value: Any) -> list[str]:
     if isinstance(value, dict):
         return [*value, *(key for inner in value.values() for key in keys_of(inner))]
     return [key for inner in value for key in keys_of(inner)] if isinstance(value, list) else []
+
+
+def test_a_controller_without_numpy_is_told_all_but_the_power(tmp_path: Path) -> None:
+    """As where the wheel alone is installed."""
+    words = "submit --dry-run --json --data digits --image-size 64 --all-backbones --no-workers"
+    code = (
+        "import sys; sys.modules |= dict.fromkeys(('numpy', 'scipy', 'torch'));"
+        f"from orchestrator import cli; sys.exit(cli.run({words.split()!r}))"
+    )
+    made = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "ORCH_STORE": str(tmp_path / "store")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert made.returncode == 0, made.stderr
+    assert json.loads(made.stdout)["power"] is None
+    assert len(json.loads(made.stdout)["tasks"]) > 7

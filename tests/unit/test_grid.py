@@ -110,7 +110,7 @@ def test_each_network_may_be_trained_as_is_best_for_it() -> None:
 @pytest.mark.parametrize(
     ("run", "own", "message"),
     [
-        ({}, {"optimizer": "adamm"}, "optimiser: one of sgd, adamw is needed|Did you mean .adamw."),
+        ({}, {"optimizer": "adamm"}, "Did you mean|optimiser: one of"),
         ({}, {"optimizer": "adamw", "optimiser": "sgd"}, "are the same key"),
         ({}, {"optimiser": "adamw", "momentum": 0.8}, "scratch: momentum 0.8 has no effect"),
         ({"momentum": 0.8}, {"optimiser": "adamw"}, "or give this network the default"),

@@ -14,6 +14,7 @@ from support.new_entries import BACKBONE, CORRUPTION, DATA, OPTIMISER, SCHEDULE
 
 from jobs import plan
 from jobs.catalog.backbones import CATALOG
+from jobs.catalog.optimisers import OPTIMISERS
 from jobs.data import sources
 from jobs.errors import BadSpec
 from jobs.spec import document, model
@@ -52,11 +53,11 @@ def test_the_help_of_submit_names_them(capsys: pytest.CaptureFixture[str]) -> No
 
     assert "noise, rotation, jpeg, brightness, contrast, occlusion, inversion." in shown
     assert "--optimiser, --optimizer NAME" in shown
-    assert "sgd, adamw, radam. [default: sgd]" in shown
+    assert f"{', '.join(OPTIMISERS)}. [default: sgd]" in shown
     assert "plateau, cosine, constant, exponential. [default: plateau]" in shown
     assert "--data FOLDER|TABLE|digits|digits-800|stripes" in shown
     assert "[default: 224; 64 for digits; 64 for digits-800; 32 for stripes]" in shown
-    assert "learning rate of SGD or AdamW or RAdam" in shown
+    assert f"learning rate of {' or '.join(e.title for e in OPTIMISERS.values())}" in shown
 
 
 @pytest.mark.parametrize("name", [CORRUPTION.name, OPTIMISER.name, SCHEDULE.name, DATA.name])
@@ -126,7 +127,7 @@ def test_models_lists_the_backbone_with_its_counts(capsys: pytest.CaptureFixture
         (["submit", "--corruptions"], "inv", ["inversion"]),
         (["submit", "--corruptions"], "a", ["all"]),
         (["submit", "--corruptions"], "blur,a", []),
-        (["submit", "--optimiser"], "", ["sgd", "adamw", "radam"]),
+        (["submit", "--optimiser"], "", [*OPTIMISERS, "radam"]),
         (["submit", "--schedule"], "e", ["exponential"]),
         (["submit", "--data"], "str", ["stripes", "str"]),
         (["data", "prepare"], "str", ["stripes", "str"]),

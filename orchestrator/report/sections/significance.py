@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jobs.catalog.metrics import DEFAULT
-from jobs.statistics.seed_intervals import LEVEL
+from jobs.statistics.interval import LEVEL
 from orchestrator.analysis.friedman import FEW_BLOCKS
 from orchestrator.analysis.metrics import METRICS, Metric
 from orchestrator.analysis.pairwise import PairwiseTest, find_pair
