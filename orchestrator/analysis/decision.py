@@ -132,7 +132,8 @@ def decide(
     fitting = [each for each in candidates if each.fits]
     if not fitting:
         return _none_fits(open_, measured)
-    return _among(open_, fitting, paired_tests, noninferior)
+    made = _among(open_, fitting, paired_tests, noninferior)
+    return replace(made, int8=_better_in_int8(made, fitting, measured))
 
 
 def _among(
@@ -161,23 +162,39 @@ def _among(
 def _none_fits(decision: Decision, measured: Sequence[Benchmark]) -> Decision:
     """No network is known to fit: which is closest, and which fit with 8-bit numbers."""
     known = [each for each in decision.candidates if each.latency_ms is not None]
-    ranked = [each.backbone for each in decision.candidates]
-    int8 = [
-        one
-        for one in measured
-        if one.runtime == "int8" and one.backbone in ranked and not _broken(one, decision)
-    ]
     return replace(
         decision,
         closest=min(known, key=lambda each: _excess(each, decision.constraints)).backbone
         if known
         else None,
-        int8=tuple(sorted(int8, key=lambda one: -one.accuracy)),
+        int8=_fitting_in_int8(decision, measured),
     )
 
 
-def _broken(one: Benchmark, decision: Decision) -> bool:
-    return bool(_fails(latency_of(one), one.size_bytes, decision.constraints))
+def _fitting_in_int8(decision: Decision, measured: Sequence[Benchmark]) -> tuple[Benchmark, ...]:
+    """The networks that fit with 8-bit numbers, the most accurate first."""
+    ranked = [each.backbone for each in decision.candidates]
+    fitting = (
+        one
+        for one in measured
+        if one.runtime == "int8"
+        and one.backbone in ranked
+        and not _fails(latency_of(one), one.size_bytes, decision.constraints)
+    )
+    return tuple(sorted(fitting, key=lambda one: -one.accuracy))
+
+
+def _better_in_int8(
+    decision: Decision, fitting: Sequence[Candidate], measured: Sequence[Benchmark]
+) -> tuple[Benchmark, ...]:
+    """Those that fit with 8-bit numbers only, and are then more accurate than the choice."""
+    exact = {each.backbone for each in fitting}
+    chosen = [one.accuracy for one in measured if one.backbone == decision.choice]
+    return tuple(
+        one
+        for one in _fitting_in_int8(decision, measured)
+        if one.backbone not in exact and one.accuracy > max(chosen, default=1.0)
+    )
 
 
 def _candidate(

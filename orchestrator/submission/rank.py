@@ -97,7 +97,8 @@ def training_words(spec: Spec, backbones: list[str]) -> list[str] | None:
     own = {name: spec.networks.get(name, Network()) for name in backbones}
     if any(one.weights or one.requires for one in own.values()):
         return None
-    words = ["submit", *(word for name in backbones for word in ("--backbone", name))]
+    words = ["submit", "--preset", "modern"]
+    words += [word for name in backbones for word in ("--backbone", name)]
     fields = type(spec).model_fields
     for key in KEYS:
         value, default = getattr(spec, key), fields[key].default

@@ -131,6 +131,20 @@ def test_impossible_limits_name_the_closest(measured: tuple[Store, Run]) -> None
     assert "With 8-bit numbers MobileNet V3 fits: its accuracy is then 90.0% instead of" in words
 
 
+def test_a_better_network_that_fits_with_8_bit_numbers_only_is_named(tmp_path: Path) -> None:
+    """Scratch is too large in float32; its 8-bit file is small, and right more often."""
+    store, run = filled(tmp_path)
+    for trial in run.trials:
+        scratch = store.load_trial(trial).backbone == "scratch"
+        measure(store, trial, correct=95 if scratch else 90)
+
+    decision, _, words = decided((store, run), "20ms", "20MB")
+
+    assert decision.choice == "mobilenet-v3"
+    assert [one.backbone for one in decision.int8] == ["scratch"]
+    assert "With 8-bit numbers Scratch fits: its accuracy is then 95.0%" in words
+
+
 def test_what_was_not_measured_is_unknown(bare: tuple[Store, Run], tmp_path: Path) -> None:
     """The command that measures it is said; nothing is assumed to fit."""
     decision, sentence, words = decided(bare, "20ms", None)
