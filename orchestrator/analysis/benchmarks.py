@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.benchmark import RUNTIMES, Runtime
 from jobs.statistics.interval import Interval
-from orchestrator.analysis.statistics import Z95, mcnemar
+from jobs.statistics.mcnemar import mcnemar
+from orchestrator.analysis.spreads import Z95
 
 if TYPE_CHECKING:
     import pyarrow as pa

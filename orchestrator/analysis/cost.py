@@ -12,8 +12,8 @@ from jobs.catalog.backbones import PUBLISHED_SIZE
 from jobs.spec.networks import Network
 from jobs.spec.setting import network_of
 from orchestrator.analysis.resource_usage import ResourceUsage, TrainingResults, resource_usage
+from orchestrator.analysis.spreads import Spread, spread
 from orchestrator.analysis.standings import Comparison, EpochRow
-from orchestrator.analysis.statistics import Spread, spread
 
 JOULES_A_KWH = 3.6e6
 

@@ -11,11 +11,12 @@ import numpy as np
 
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.image_values import Values, image_values
+from orchestrator.analysis.p_values import holm
 from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
 from orchestrator.analysis.ranks import Ranks, rank_networks
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.seed_intervals import all_moments
-from orchestrator.analysis.statistics import Spread, holm
+from orchestrator.analysis.spreads import Spread
 
 
 @dataclass(frozen=True, slots=True, eq=False)

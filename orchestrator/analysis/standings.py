@@ -20,7 +20,7 @@ from orchestrator.analysis.epoch_row import MEASURES
 from orchestrator.analysis.epoch_row import EpochRow as EpochRow
 from orchestrator.analysis.image_values import interval_over_images
 from orchestrator.analysis.predictions import Predictions
-from orchestrator.analysis.statistics import Spread, spread, wilson
+from orchestrator.analysis.spreads import Spread, spread, wilson
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,10 +8,9 @@ from jobs.spec.setting import network_of
 from orchestrator.analysis import racing
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.imagenet import imagenets_own
-from orchestrator.analysis.leader import Leader
+from orchestrator.analysis.leader import Leader, seed_deviation_that_voids
 from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.run_data import RunData
-from orchestrator.analysis.statistics import seed_deviation_that_voids
 from orchestrator.analysis.unlearned import Unlearned
 from orchestrator.analysis.versions import differing_in_attempts
 from orchestrator.report.rendering import wording

@@ -12,8 +12,8 @@ from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.metrics import METRICS, Metric
 from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.spreads import Spread
 from orchestrator.analysis.standings import PeriodResult, Standing
-from orchestrator.analysis.statistics import Spread
 from orchestrator.report import choice_facts, json_other_images
 from orchestrator.report.decision_facts import decision_facts
 from orchestrator.report.headline import Headline

@@ -20,8 +20,8 @@ from jobs.store.store import Store
 from models.evaluation.logme import logme
 from orchestrator.analysis import foretold
 from orchestrator.analysis.analysis import analyse
+from orchestrator.analysis.p_values import holm
 from orchestrator.analysis.run_data import read_run_data
-from orchestrator.analysis.statistics import holm
 from orchestrator.report.rendering.gallery import Gallery
 from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections.foretold import section

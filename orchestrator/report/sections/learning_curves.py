@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from jobs.catalog.metrics import STOPPING_DEFAULT, chosen, validated
 from orchestrator.analysis.metrics import METRICS, Metric
 from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.spreads import spread
 from orchestrator.analysis.standings import EpochRow
-from orchestrator.analysis.statistics import spread
 from orchestrator.report.rendering import baseline, elements, theme, wording
 from orchestrator.report.rendering.elements import Content, Part, Text
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title, whole_ticks

@@ -7,8 +7,8 @@ from functools import partial
 
 from orchestrator.analysis.metrics import METRICS, Metric, in_order, recorded
 from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.spreads import Spread
 from orchestrator.analysis.standings import Standing
-from orchestrator.analysis.statistics import Spread
 from orchestrator.report.rendering import wording
 from orchestrator.report.rendering.elements import Cell, Table
 from orchestrator.report.sections import periods
