@@ -204,6 +204,7 @@ def _result(result: PeriodResult) -> dict[str, Any]:
         "epoch": result.epoch,
         "epochs_seen": result.epochs_seen,
         "train_seconds": result.seconds,
+        **_of_features(result),
         "test": None,
         "metrics": dict(result.metrics),
     }
@@ -218,6 +219,11 @@ def _result(result: PeriodResult) -> dict[str, Any]:
             "wilson_high": test.interval.high,
         }
     return told
+
+
+def _of_features(result: PeriodResult) -> dict[str, Any]:
+    """The seconds of its features, where a period began with computing them."""
+    return {} if result.feature_seconds is None else {"feature_seconds": result.feature_seconds}
 
 
 def _trial(run_data: RunData, name: str) -> dict[str, Any]:

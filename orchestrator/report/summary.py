@@ -49,6 +49,8 @@ def cost(run_data: RunData, analysis: Analysis) -> str:
     told = f"{wording.title(best.backbone)} took {_time(_seconds(best))} to train"
     if run_data.repeated:
         told += " each time" if run_data.splits else " a seed"
+    if best.feature_seconds:
+        told += f" ({wording.duration(best.feature_seconds)} of it for features)"
     if best.parameters and best.run_gmacs:
         told += (
             f" and has {wording.size(best.parameters)} parameters ({best.run_gmacs:.2f} billion "

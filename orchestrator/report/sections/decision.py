@@ -10,6 +10,7 @@ from orchestrator.report import decision_words
 from orchestrator.report.rendering import elements, wording
 from orchestrator.report.rendering.elements import Cell, Content, Table
 from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections import feature_time
 from orchestrator.report.sections.foremost import MAX_NETWORKS
 
 LIMITS = {"latency": "too slow", "size": "too large"}
@@ -31,6 +32,8 @@ def section(report: ReportData) -> Content | None:
 
 def _lead(report: ReportData, decision: Decision) -> str:
     told = ["Licences are those that the source of the pretrained weights states."]
+    if of_features := feature_time.told(report.run_data, report.analysis.costs):
+        told = [f"{told[0]} {of_features}"]
     where = decision.machine
     if where is None:
         return (

@@ -85,7 +85,8 @@ def _metric(metric: Metric, standing: Standing) -> Cell:
 
 
 def _single(run_data: RunData, standing: Standing) -> tuple[str, ...]:
-    took = standing.seconds.mean if standing.seconds else None
+    whole = standing.whole_seconds
+    took = whole.mean if whole else None
     seen, shown = standing.results[0].epochs_seen, wording.duration(took)
     if 0 < seen < run_data.run.spec.epochs_per_period:
         shown += f" ({seen} of {run_data.run.spec.epochs_per_period} epochs)"
@@ -116,7 +117,7 @@ def _several(run_data: RunData, standing: Standing) -> tuple[str, ...]:
     return (
         _named(run_data, standing),
         *cells,
-        *_mean_and_deviation(standing.seconds, wording.duration),
+        *_mean_and_deviation(standing.whole_seconds, wording.duration),
         Cell(str(len(standing.tests)), len(standing.tests)),
     )
 
