@@ -32,6 +32,7 @@ def of_run(
         _licences(run_data),
         paired_tests,
         noninferior,
+        run_data.better_than_guessing,
     )
 
 

@@ -168,7 +168,7 @@ def _plot(run_data: RunData, analysis: Analysis, measure: str) -> Chart | None:
     ]
     if len(priced) < 2:
         return None
-    fit = [(name, point) for name, point in priced if name in run_data.learned]
+    fit = [(name, point) for name, point in priced if name in run_data.better_than_guessing]
     line = [fit[i] for i in pareto([(paid, metric.sign * value) for _, (paid, value) in fit])]
     unit, called = MEASURES[measure]
     best = [name for name, _ in line]
