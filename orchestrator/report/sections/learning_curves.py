@@ -44,7 +44,8 @@ def shown_measures(run_data: RunData) -> list[str]:
     spec = run_data.run.spec
     stopping = chosen(spec.early_stop_metric).name
     names = [run_data.metric.name, *([stopping] if stopping != STOPPING_DEFAULT else [])]
-    return list(dict.fromkeys([*(f"val_{name}" for name in names), "val_accuracy", "val_loss"]))
+    told = [name for name in names if METRICS[name].tells_of(len(run_data.classes))]
+    return list(dict.fromkeys([*(f"val_{name}" for name in told), "val_accuracy", "val_loss"]))
 
 
 def learning(run_data: RunData, measure: str, period: int | None) -> Chart | None:

@@ -56,7 +56,8 @@ def _deviates(metric: Metric, leading: Metric) -> bool:
 def every_metric(run_data: RunData, period: int) -> Table | None:
     """All metrics after a period, mean and deviation over seeds; None without predictions."""
     standings = run_data.comparison.at(period)
-    known = in_order({name: None for standing in standings for name in standing.metrics})
+    told = {name: None for standing in standings for name in standing.metrics}
+    known = [one for one in in_order(told) if one.tells_of(len(run_data.classes))]
     if len(known) <= len(recorded()):
         return None
     rows = tuple(
@@ -69,11 +70,12 @@ def every_metric(run_data: RunData, period: int) -> Table | None:
     return Table(head, rows, numeric, name=f"metrics-{period}", title=title, style="long")
 
 
-def meanings() -> Table:
-    """What each metric means, and whether higher is better."""
+def meanings(classes: int) -> Table:
+    """What each metric means that tells of so many classes, and whether higher is better."""
     rows = tuple(
         (metric.title, "higher" if metric.higher_is_better else "lower", metric.help)
         for metric in METRICS.values()
+        if metric.tells_of(classes)
     )
     head, title = ("Metric", "Better", "Meaning"), "What the metrics mean"
     return Table(head, rows, name="metrics", title=title, style="unsorted")

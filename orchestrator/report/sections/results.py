@@ -74,7 +74,7 @@ def _metrics_folded(run_data: RunData, period: int) -> list[Fold]:
     """All metrics after a period, and what they mean."""
     metric_tables = _every_metric(run_data, period)
     return (
-        elements.fold("Every metric", *metric_tables, result_tables.meanings())
+        elements.fold("Every metric", *metric_tables, result_tables.meanings(len(run_data.classes)))
         if metric_tables
         else []
     )
