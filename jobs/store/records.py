@@ -67,6 +67,7 @@ class TaskResult(Record, frozen=True, omit_defaults=True, kw_only=True):
     micro_batches: tuple[Split, ...] | None = None
     peak_memory_bytes: int | None = None
     peak_reserved_bytes: int | None = None
+    weights_licence: str | None = None
     energy_joules: Number | None = None
     measured_from: Number | None = None
     # of an evaluation

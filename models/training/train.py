@@ -13,9 +13,10 @@ from msgspec import to_builtins
 
 from jobs.errors import BatchSplit, Crowded, OutOfMemory, Stopped
 from jobs.store.features import FeaturesRecord
-from jobs.task import TaskRequest
+from jobs.task import TaskRequest, Trial
 from models.checkpoints import files
 from models.data.gpu_cache import OnUpload
+from models.networks import licences
 from models.runtime import device
 from models.runtime.progress import ProgressEstimator, Tell
 from models.runtime.resource_meter import Meter, taken_memory
@@ -219,8 +220,15 @@ def _outcome(training: TrainingState, meter: Meter) -> dict[str, Any]:
         "seconds": sum(row["seconds"] for row in training.rows[since:]),
         "device": device.describe(training.learner.device),
         **_of_features(training.features),
+        **_licence(training.trial),
         **meter.read(),
     }
+
+
+def _licence(trial: Trial) -> dict[str, str]:
+    """The licence that the library states of the initial weights, where it states one."""
+    stated = licences.of_trial(trial)
+    return {} if stated is None else {"weights_licence": stated}
 
 
 def _of_features(record: FeaturesRecord | None) -> dict[str, Any]:

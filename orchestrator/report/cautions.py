@@ -13,6 +13,7 @@ from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.unlearned import Unlearned
 from orchestrator.analysis.versions import differing_in_attempts
+from orchestrator.report import settling_words
 from orchestrator.report.rendering import wording
 from orchestrator.report.sections import leaks, memory, settings
 
@@ -23,6 +24,7 @@ def cautions(run_data: RunData, analysis: Analysis) -> list[str]:
     """Cautions for reading the result, the weightiest first."""
     return [
         *unlearned(run_data),
+        *filter(None, [settling_words.sentence(run_data, analysis.settling)]),
         *filter(None, [leaks.caution(run_data, analysis)]),
         *_near_majority(run_data),
         *_stopped(run_data),

@@ -99,12 +99,13 @@ def paired_test(test: PairwiseTest) -> dict[str, Any]:
 
 
 def _answer(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[str, Any]:
-    told = {
+    told: dict[str, Any] = {
         "sentence": headline.sentence,
         "price": headline.cost,
         "cautions": list(headline.cautions),
     }
     told |= _learning(run_data)
+    told["settling"] = asdict(analysis.settling) if analysis.settling else None
     if run_data.leader is None:
         return told
     lead, alike = run_data.leader, analysis.verdict.alike if analysis.verdict else ()

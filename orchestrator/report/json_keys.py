@@ -17,7 +17,9 @@ KEYS = {
     "seed; `doubtful` when the next is one of them; `leads` when it beats every other over seeds "
     "and images; `learned_nothing` has trials left out of the ranking when they are all of a "
     "network's: the class they predict most, its share of the images, their accuracy; `baselines` "
-    "what chance and the commonest class reach",
+    "what chance and the commonest class reach; `settling` says how many test images, seeds or "
+    "splits would show the difference to the next network that the best does not beat, by the "
+    "power of these tests (shares of images; null: nothing to settle)",
     "decision": "the network to take (`choice`) under `constraints` (milliseconds and bytes; null: "
     "none), in words, and how sure that is; `candidates` has each network, best first, with the "
     "leading metric and its 95% interval over images (or splits), seconds and energy of training, "
@@ -32,7 +34,8 @@ KEYS = {
     "others used), size of the file in bytes, accuracy of the runtime and of torch in float32 on "
     "all test images, their difference with its 95% interval (Agresti and Min) and McNemar's exact "
     "p, images that only one has right, and each image that is answered otherwise with torch's "
-    "margin",
+    "margin; `evaluated` is the run's own evaluation of the same network: its precision, accuracy, "
+    "and the images that torch in float32 answers otherwise (`differing`; null: not recorded)",
     "missing": "what the run asked for and is not there, in words; empty when all is done",
     "tasks": "how many tasks are in each state",
     "metric": "the metric that leads, by its name in `metrics`: ranking, `duels`, `ranks`, "
