@@ -12,14 +12,14 @@ REMEDY = "Train longer, try another learning rate, or use more images."
 
 def sentence(run_data: RunData, lead: Leader, after: str) -> str:
     """The highest accuracy beside chance, and what to do."""
-    tested = [standing for standing in lead.ranking if standing.accuracy]
-    best = max(tested, key=lambda standing: standing.accuracy.mean if standing.accuracy else 0.0)
+    tested = [each for each in run_data.comparison.at(lead.period) if each.accuracy]
+    best = max(tested, key=lambda each: each.accuracy.mean if each.accuracy else 0.0)
     assert best.accuracy is not None
     interval = accuracy_interval(best)
     reach = f"; 95% interval {wording.interval(interval)}" if interval else ""
     chance = wording.percent(run_data.learning.baselines.chance)
-    who = "No network" if len(lead.ranking) > 1 else wording.title(best.backbone)
-    is_not = "is" if len(lead.ranking) > 1 else "is not"
+    who = "No network" if len(tested) > 1 else wording.title(best.backbone)
+    is_not = "is" if len(tested) > 1 else "is not"
     return (
         f"{who} {is_not} shown to be better than guessing {after}: the highest accuracy is "
         f"{wording.percent(best.accuracy.mean)} ({wording.title(best.backbone)}{reach}) on "

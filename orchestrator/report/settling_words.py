@@ -19,12 +19,11 @@ def sentence(run_data: RunData, one: Settling | None) -> str:
             f"of images turns into a lead. {_now(one)}{_splits(run_data, one)}."
         )
     gap = wording.in_points(one.difference)
-    after = f", in {POWER:.0%} of repetitions" + (
-        f", after correction for {one.pairs} pairs" if one.pairs > 1 else ""
-    )
+    corrected = f", after correction for {one.pairs} pairs" if one.pairs > 1 else ""
     return (
         f"What would settle it: to tell {first} from {second}, {gap} apart as here, takes "
-        f"{_ways(run_data, one)}{after}. {_now(one)}{_splits(run_data, one)}."
+        f"{_ways(run_data, one)}: that finds it with {POWER:.0%} power{corrected}. "
+        f"{_now(one)}{_splits(run_data, one)}."
     )
 
 
