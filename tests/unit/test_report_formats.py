@@ -22,7 +22,7 @@ from jobs.errors import RequestError
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from orchestrator.analysis import analysis, run_data
-from orchestrator.analysis.multi_run import ComparedRun
+from orchestrator.analysis.multi_run import ComparedRun, analyse_runs
 from orchestrator.report import multi_run, summary, write
 from orchestrator.report.rendering import elements, latex, wording
 from orchestrator.report.rendering.elements import Table
@@ -224,7 +224,7 @@ def test_runs_tested_on_harder_images_have_them_side_by_side(tmp_path: Path) -> 
     _, other = small(tmp_path, name="other", periods=2, harder=["blur"])
     _, plain = small(tmp_path, name="plain", periods=3)
     runs = sides(store, one, other, plain)
-    page = multi_run.assemble(runs, {run.name: "" for run in runs})
+    page = multi_run.assemble(runs, analyse_runs(runs), {run.name: "" for run in runs})
     harder = next(section for section in page.sections if section.place == "corruptions")
     tables = elements.tables([harder])
 
@@ -257,7 +257,7 @@ def test_a_lead_that_may_be_chance_is_called_so(tmp_path: Path) -> None:
         *small(tmp_path, backbones=["scratch", "resnet34"], images_a_class=40, periods=1)
     )
     sentence = summary.sentence(side.run_data, side.analysis)
-    beside = multi_run.sentence([side], None)
+    beside = multi_run.sentence([side], analyse_runs([side]))
 
     assert not re.search("ahead|leads", sentence)
     assert "are too close to call on " in sentence
