@@ -11,7 +11,6 @@ import click
 from jobs.catalog.metrics import options
 from jobs.errors import RequestError
 from jobs.settings import Settings, folder
-from orchestrator.formatting import plain
 from orchestrator.report.write import DEFAULT, FORMATS, check
 from orchestrator.terminal.options import emit, examples, json_option, store_option
 
@@ -114,7 +113,7 @@ def report_command(
             page = write.written(store, *decided, place, wanted)
         else:
             page = write.write_comparison(store, chosen, place, periods, wanted, leading, margin)
-    _told(page, [run.name for run in chosen], as_json, decided if limits else None)
+    _told(page, [run.name for run in chosen], as_json, decided, bool(limits))
 
 
 def _chosen(store: Store, names: Sequence[str]) -> list[Run]:
@@ -131,20 +130,24 @@ def _place(store: Store, chosen: Sequence[Run], out: str | None) -> Path:
 
 
 def _told(
-    page: Path, runs: Sequence[str], as_json: bool, decided: tuple[RunData, Analysis] | None
+    page: Path,
+    runs: Sequence[str],
+    as_json: bool,
+    decided: tuple[RunData, Analysis] | None,
+    limited: bool,
 ) -> None:
-    """Say where the report is, and under limits which network to take."""
-    from orchestrator.report import choice_facts, decision_words
+    """Say what the comparison of one run shows, and where the report is."""
+    from orchestrator.report import choice_facts
+    from orchestrator.terminal import answer_table
 
     if as_json:
         names: dict[str, Any] = {"run": runs[0]} if len(runs) == 1 else {"runs": list(runs)}
         facts = {"report": str(page.absolute()), "folder": str(page.parent.absolute())}
-        extra = {} if decided is None else {"decision": choice_facts.collect(*decided)}
+        extra = {"decision": choice_facts.collect(*decided)} if decided and limited else {}
         emit({**names, **facts, **extra})
     else:
-        if decided is not None:
-            for line in (decision_words.answer(*decided), *decision_words.sureness(*decided)):
-                click.echo(plain(line))
+        for line in answer_table.lines(*decided) if decided else ():
+            click.echo(line)
         click.echo(f"report of {' and '.join(runs)}: {page}")
 
 
