@@ -11,6 +11,7 @@ import click
 from jobs.catalog.metrics import options
 from jobs.errors import RequestError
 from jobs.settings import Settings, folder
+from orchestrator.formatting import plain
 from orchestrator.report.write import DEFAULT, FORMATS, check
 from orchestrator.terminal.options import emit, examples, json_option, store_option
 
@@ -106,14 +107,20 @@ def report_command(
     place = _place(store, chosen, out)
     if limits and len(chosen) > 1:
         raise RequestError("--max-latency and --max-size are about the networks of one run.")
-    decided = None
+    decided, sentence = None, ""
     with progress_bar.status_line(f"comparing {len(chosen)} run(s)", as_json):
         if len(chosen) == 1:
             decided = write.analysed(store, chosen[0], periods, leading, margin, limits)
             page = write.written(store, *decided, place, wanted)
         else:
-            page = write.write_comparison(store, chosen, place, periods, wanted, leading, margin)
-    _told(page, [run.name for run in chosen], as_json, decided, bool(limits))
+            page, sentence = write.write_comparison(
+                store, chosen, place, periods, wanted, leading, margin
+            )
+    names = [run.name for run in chosen]
+    if as_json:
+        _emit(page, names, decided if limits else None)
+    else:
+        _say(page, names, decided, sentence)
 
 
 def _chosen(store: Store, names: Sequence[str]) -> list[Run]:
@@ -129,26 +136,25 @@ def _place(store: Store, chosen: Sequence[Run], out: str | None) -> Path:
     return store.report_folder(name) if out is None else folder(out, "--out")
 
 
-def _told(
-    page: Path,
-    runs: Sequence[str],
-    as_json: bool,
-    decided: tuple[RunData, Analysis] | None,
-    limited: bool,
+def _say(
+    page: Path, runs: Sequence[str], decided: tuple[RunData, Analysis] | None, sentence: str
 ) -> None:
-    """Say what the comparison of one run shows, and where the report is."""
-    from orchestrator.report import choice_facts
+    """Say what the comparison shows, and where the report is."""
     from orchestrator.terminal import answer_table
 
-    if as_json:
-        names: dict[str, Any] = {"run": runs[0]} if len(runs) == 1 else {"runs": list(runs)}
-        facts = {"report": str(page.absolute()), "folder": str(page.parent.absolute())}
-        extra = {"decision": choice_facts.collect(*decided)} if decided and limited else {}
-        emit({**names, **facts, **extra})
-    else:
-        for line in answer_table.lines(*decided) if decided else ():
-            click.echo(line)
-        click.echo(f"report of {' and '.join(runs)}: {page}")
+    for line in answer_table.lines(*decided) if decided else [plain(sentence)]:
+        click.echo(line)
+    click.echo(f"report of {' and '.join(runs)}: {page}")
+
+
+def _emit(page: Path, runs: Sequence[str], decided: tuple[RunData, Analysis] | None) -> None:
+    """Print where the report is as JSON, and under limits the decision."""
+    from orchestrator.report import choice_facts
+
+    names: dict[str, Any] = {"run": runs[0]} if len(runs) == 1 else {"runs": list(runs)}
+    facts = {"report": str(page.absolute()), "folder": str(page.parent.absolute())}
+    extra = {} if decided is None else {"decision": choice_facts.collect(*decided)}
+    emit({**names, **facts, **extra})
 
 
 def _formats(listed: str) -> list[str]:

@@ -104,7 +104,12 @@ def sentence(sides: Sequence[ComparedRun], analysis: RunsAnalysis) -> str:
         return _best_rank(analysis.ranks)
     best = {(side.name, analysis.label(side.name, own)) for side, own in leaders.items()}
     metric = sides[0].run_data.metric
-    told = [_led(one, metric) for one in analysis.results if _leads(one, best)]
+    leaders_first = sorted(
+        (one for one in analysis.results if _leads(one, best) and one.standing.lead),
+        key=lambda one: one.standing.lead.mean if one.standing.lead else 0.0,
+        reverse=metric.higher_is_better,
+    )
+    told = [_led(one, metric) for one in leaders_first]
     unsure = [
         side.name
         for side in leaders
@@ -112,7 +117,19 @@ def sentence(sides: Sequence[ComparedRun], analysis: RunsAnalysis) -> str:
     ]
     chance = f" In {wording.listed(unsure)} the first place may be chance." if unsure else ""
     highest = "Highest" if metric.higher_is_better else "Lowest"
-    return f"{highest} {wording.noun(metric)}: {wording.listed(told)}.{chance}"
+    opening = f"{highest} {wording.noun(metric)}: {wording.listed(told)}."
+    return f"{opening}{_paired(analysis, best)}{chance}"
+
+
+def _paired(analysis: RunsAnalysis, best: Collection[tuple[str, str]]) -> str:
+    """Whether two leaders that are one network differ significantly; empty where none are."""
+    for one in analysis.across:
+        ends = {(each.side.name, each.common.label) for each in (one.first, one.second)}
+        if ends <= set(best):
+            differ = "differ" if one.test.significant else "do not differ"
+            told = wording.p_equals(one.test.p_holm)
+            return f" On the same test images these {differ} significantly ({told})."
+    return ""
 
 
 def _leads(one: RunResult, best: Collection[tuple[str, str]]) -> bool:

@@ -97,8 +97,11 @@ def write_comparison(
     formats: Sequence[str] = DEFAULT,
     metric: Metric | None = None,
     margin: float | None = None,
-) -> Path:
-    """Write a comparison of runs into `out`, and each run's report into a folder named after it."""
+) -> tuple[Path, str]:
+    """Write a comparison of runs into `out`, and each run's report into a folder named after it.
+
+    Returns the path of its first format, and its first sentence.
+    """
     need(NEEDED)
     check(formats)
     from orchestrator.analysis.analysis import analyse
@@ -120,7 +123,7 @@ def write_comparison(
         first = put(out, both, multi_run.records(compared), formats)
     for each in run_data:
         keep_leaks(store, each)
-    return first
+    return first, both.headline.sentence
 
 
 def _in_unit(margin: float | None, run_data: RunData) -> float | None:

@@ -198,12 +198,12 @@ def test_two_runs_stand_side_by_side(tmp_path: Path) -> None:
     """
     store, one = small(tmp_path, name="short", periods=2, seeds=2)
     _, other = small(tmp_path, name="long", periods=3)
-    page = write.write_comparison(store, [one, other], tmp_path / "out")
+    page, sentence = write.write_comparison(store, [one, other], tmp_path / "out")
     facts = json.loads((tmp_path / "out" / "report.json").read_text())
     markdown = (tmp_path / "out" / "report.md").read_text()
 
     assert facts["ranks"]["blocks"] == 3
-    assert "has the best mean rank" in facts["answer"]["sentence"]
+    assert "has the best mean rank" in facts["answer"]["sentence"] == sentence
     assert [run["epoch"] for run in facts["runs"]] == [2, 3]
     assert {entry["backbone"] for entry in facts["across"]} == set(TRIO)
     assert "| spec.seeds | 2 | 1 |" in markdown
