@@ -104,23 +104,20 @@ def report_command(
     wanted, leading = _formats(formats), None if metric is None else metrics.from_option(metric)
     store = Store(settings.store).open()
     chosen = _chosen(store, runs)
-    place = _place(store, chosen, out)
     if limits and len(chosen) > 1:
         raise RequestError("--max-latency and --max-size are about the networks of one run.")
-    decided, sentence = None, ""
+    place = _place(store, chosen, out)
     with progress_bar.status_line(f"comparing {len(chosen)} run(s)", as_json):
         if len(chosen) == 1:
             decided = write.analysed(store, chosen[0], periods, leading, margin, limits)
-            page = write.written(store, *decided, place, wanted)
+            page, sentence = write.written(store, *decided, place, wanted), ""
         else:
-            page, sentence = write.write_comparison(
-                store, chosen, place, periods, wanted, leading, margin
-            )
-    names = [run.name for run in chosen]
+            decided, options = None, (place, periods, wanted, leading, margin)
+            page, sentence = write.write_comparison(store, chosen, *options)
     if as_json:
-        _emit(page, names, decided if limits else None)
+        _emit(page, chosen, decided if limits else None)
     else:
-        _say(page, names, decided, sentence)
+        _say(page, chosen, decided, sentence)
 
 
 def _chosen(store: Store, names: Sequence[str]) -> list[Run]:
@@ -137,21 +134,22 @@ def _place(store: Store, chosen: Sequence[Run], out: str | None) -> Path:
 
 
 def _say(
-    page: Path, runs: Sequence[str], decided: tuple[RunData, Analysis] | None, sentence: str
+    page: Path, runs: Sequence[Run], decided: tuple[RunData, Analysis] | None, sentence: str
 ) -> None:
     """Say what the comparison shows, and where the report is."""
     from orchestrator.terminal import answer_table
 
     for line in answer_table.lines(*decided) if decided else [plain(sentence)]:
         click.echo(line)
-    click.echo(f"report of {' and '.join(runs)}: {page}")
+    click.echo(f"report of {' and '.join(run.name for run in runs)}: {page}")
 
 
-def _emit(page: Path, runs: Sequence[str], decided: tuple[RunData, Analysis] | None) -> None:
+def _emit(page: Path, runs: Sequence[Run], decided: tuple[RunData, Analysis] | None) -> None:
     """Print where the report is as JSON, and under limits the decision."""
     from orchestrator.report import choice_facts
 
-    names: dict[str, Any] = {"run": runs[0]} if len(runs) == 1 else {"runs": list(runs)}
+    listed = [run.name for run in runs]
+    names: dict[str, Any] = {"run": listed[0]} if len(runs) == 1 else {"runs": listed}
     facts = {"report": str(page.absolute()), "folder": str(page.parent.absolute())}
     extra = {} if decided is None else {"decision": choice_facts.collect(*decided)}
     emit({**names, **facts, **extra})

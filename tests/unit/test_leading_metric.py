@@ -163,7 +163,7 @@ def test_several_runs_need_one_metric(filled: tuple[Store, Run], tmp_path: Path)
 
     facts = json.loads((tmp_path / "report.json").read_text())
     assert facts["answer"]["sentence"].startswith(
-        "Lowest test loss: ResNet34, learning_rate 0.001 in "
+        "Lowest test loss: ResNet34, learning_rate 0.003 in other"
     )
     assert facts["across"][0]["method"] == "permutation"
 
