@@ -24,11 +24,11 @@ def cautions(run_data: RunData, analysis: Analysis) -> list[str]:
     """Cautions for reading the result, the weightiest first."""
     return [
         *unlearned(run_data),
-        *filter(None, [settling_words.sentence(run_data, analysis.settling)]),
         *filter(None, [leaks.caution(run_data, analysis)]),
         *_near_majority(run_data),
         *_stopped(run_data),
         *_untested(run_data, analysis),
+        *filter(None, [settling_words.sentence(run_data, analysis.settling)]),
         *_seeds(run_data, analysis),
         *_chosen_on_test(run_data, analysis),
         *_unequal_starts(run_data),
