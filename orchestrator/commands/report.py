@@ -103,9 +103,7 @@ def report_command(
     limits = constraints.read(max_latency, max_size)
     wanted, leading = _formats(formats), None if metric is None else metrics.from_option(metric)
     store = Store(settings.store).open()
-    chosen = _chosen(store, runs)
-    if limits and len(chosen) > 1:
-        raise RequestError("--max-latency and --max-size are about the networks of one run.")
+    chosen = _chosen(store, runs, bool(limits))
     place = _place(store, chosen, out)
     with progress_bar.status_line(f"comparing {len(chosen)} run(s)", as_json):
         if len(chosen) == 1:
@@ -120,11 +118,14 @@ def report_command(
         _say(page, chosen, decided, sentence)
 
 
-def _chosen(store: Store, names: Sequence[str]) -> list[Run]:
+def _chosen(store: Store, names: Sequence[str], limited: bool) -> list[Run]:
     """The named runs, each once; by default the latest that trains."""
     from orchestrator.terminal.latest import latest_with
 
-    return [store.load_run(name) for name in dict.fromkeys(names)] or [latest_with(store, "train")]
+    chosen = [store.load_run(name) for name in dict.fromkeys(names)]
+    if limited and len(chosen) > 1:
+        raise RequestError("--max-latency and --max-size are about the networks of one run.")
+    return chosen or [latest_with(store, "train")]
 
 
 def _place(store: Store, chosen: Sequence[Run], out: str | None) -> Path:
