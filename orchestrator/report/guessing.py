@@ -18,10 +18,11 @@ def sentence(run_data: RunData, lead: Leader, after: str) -> str:
     interval = accuracy_interval(best)
     reach = f"; 95% interval {wording.interval(interval)}" if interval else ""
     chance = wording.percent(run_data.learning.baselines.chance)
-    who = "No network" if len(tested) > 1 else wording.title(best.backbone)
+    who = "no network" if len(tested) > 1 else wording.title(best.backbone)
     is_not = "is" if len(tested) > 1 else "is not"
     return (
-        f"{who} {is_not} shown to be better than guessing {after}: the highest accuracy is "
+        f"{after[0].upper()}{after[1:]}, {who} {is_not} shown to be better than guessing: the "
+        "highest accuracy is "
         f"{wording.percent(best.accuracy.mean)} ({wording.title(best.backbone)}{reach}) on "
         f"{wording.count(run_data.test_images, 'test image')}, and chance is {chance}. {REMEDY}"
     )

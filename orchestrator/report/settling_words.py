@@ -15,15 +15,14 @@ def sentence(run_data: RunData, one: Settling | None) -> str:
     first, second = wording.title(one.first), wording.title(one.second)
     if not one.difference:
         return (
-            f"What would settle it: {first} and {second} have the same accuracy, which no number "
-            f"of images turns into a lead. {_now(one)}{_splits(run_data, one)}."
+            f"What would settle it: {first} and {second} have the same accuracy, and no number of "
+            f"images makes a lead of that{_splits(run_data, one)}."
         )
-    gap = wording.in_points(one.difference)
-    corrected = f", after correction for {one.pairs} pairs" if one.pairs > 1 else ""
+    if one.enough_images is None and one.enough_seeds is None:
+        return f"What would settle it: not {MAX_IMAGES:,} test images{_splits(run_data, one)}."
     return (
-        f"What would settle it: to tell {first} from {second}, {gap} apart as here, takes "
-        f"{_ways(run_data, one)}: that finds it with {POWER:.0%} power{corrected}. "
-        f"{_now(one)}{_splits(run_data, one)}."
+        f"What would settle it: {_ways(run_data, one)} for {wording.in_points(one.difference)} "
+        f"between {first} and {second} ({POWER:.0%} power){_splits(run_data, one)}."
     )
 
 
@@ -32,24 +31,23 @@ def _ways(run_data: RunData, one: Settling) -> str:
     each = " a split" if run_data.splits else ""
     if one.enough_images is None and one.enough_seeds is not None:
         return f"{one.enough_seeds} seeds (more test images alone would not do)"
-    ways = [f"more than {MAX_IMAGES:,} test images{each}"]
+    ways = list[str]()
     if one.enough_images is not None:
-        more = max(one.enough_images - one.images, 1)
+        more = _about(one.enough_images - one.images)
         ways = [f"about {more:,} more test images{each} ({one.enough_images:,} in all)"]
     ways += [] if one.enough_seeds is None else [f"{one.enough_seeds} seeds"]
     return " or ".join(ways)
 
 
-def _now(one: Settling) -> str:
-    if one.visible is None:
-        return "The results of now can show no difference"
-    return f"The results of now show differences from {wording.in_points(one.visible)} on"
+def _about(images: int) -> int:
+    """A number of images to two digits, upwards."""
+    unit: int = 10 ** max(0, len(str(images)) - 2)
+    return -(-max(images, 1) // unit) * unit
 
 
 def _splits(run_data: RunData, one: Settling) -> str:
-    """What several splits of the same images would show."""
+    """The least difference that several splits of the same images would show."""
     if run_data.splits or one.visible_with_splits is None:
         return ""
-    enough = "would do" if one.splits_suffice else "would not do"
-    least = wording.in_points(one.visible_with_splits)
-    return f"; --splits {one.splits} shows them from {least} on, which {enough}"
+    enough = ", enough" if one.splits_suffice else " or more"
+    return f"; --splits {one.splits} shows {100 * one.visible_with_splits:.1f} points{enough}"

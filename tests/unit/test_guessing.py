@@ -66,7 +66,7 @@ def test_none_is_recommended_where_all_may_guess(benchmarked: tuple[Store, Run])
 
     assert run_data.learned
     assert run_data.better_than_guessing == []
-    assert sentence.startswith("No network is shown to be better than guessing after epoch 2: ")
+    assert sentence.startswith("After epoch 2, no network is shown to be better than guessing: ")
     assert "chance is 25.0%" in sentence
     assert guessing.REMEDY in sentence
     assert "faster" not in compose(run_data, analysis).sentence

@@ -49,9 +49,9 @@ def test_one_seed_needs_the_images_that_mcnemars_power_asks_for(tmp_path: Path) 
     assert power.power(one.enough_images * 9 // 10, 1, one.difference) < POWER
     assert one.visible == power.visible
     told = "\n".join(cautions.cautions(run_data, analysis))
-    more = f"about {one.enough_images - now:,} more test images"
-    assert f"{more} ({one.enough_images:,} in all)" in told
-    assert "--splits 5 shows them from " in told
+    more = -(-(one.enough_images - now) // 100) * 100
+    assert f"about {more:,} more test images ({one.enough_images:,} in all)" in told
+    assert "; --splits 5 shows " in told
 
 
 def test_splits_are_proposed_with_what_they_show(tmp_path: Path) -> None:
@@ -63,8 +63,8 @@ def test_splits_are_proposed_with_what_they_show(tmp_path: Path) -> None:
     enough = replace(one, difference=one.visible_with_splits + 0.01)
     few = replace(one, difference=one.visible_with_splits - 0.01)
 
-    assert "which would do" in settling_words.sentence(run_data, enough)
-    assert "which would not do" in settling_words.sentence(run_data, few)
+    assert ", enough." in settling_words.sentence(run_data, enough)
+    assert " or more." in settling_words.sentence(run_data, few)
 
 
 def test_a_tie_is_settled_by_no_number_of_images(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_tie_is_settled_by_no_number_of_images(tmp_path: Path) -> None:
     assert analysis.settling is not None
     tied = replace(analysis.settling, difference=0.0, enough_images=None)
 
-    assert "have the same accuracy, which no number of images" in settling_words.sentence(
+    assert "have the same accuracy, and no number of images" in settling_words.sentence(
         run_data, tied
     )
 
@@ -119,3 +119,12 @@ def test_several_splits_are_measured_on_every_split(tmp_path: Path) -> None:
     assert abs(one.images - run_data.test_images) <= 1  # the mean of the splits
     assert "--splits" not in settling_words.sentence(run_data, one)
     assert " a split " in settling_words.sentence(run_data, one)
+
+
+def test_what_no_realistic_number_of_images_shows_is_said_so(tmp_path: Path) -> None:
+    """Instead of a number that nobody can collect."""
+    run_data, analysis = read(tmp_path)
+    assert analysis.settling is not None
+    tiny = replace(analysis.settling, difference=1e-6, enough_images=None)
+
+    assert "not 10,000,000 test images; --splits 5" in settling_words.sentence(run_data, tiny)

@@ -31,7 +31,7 @@ def section(report: ReportData) -> Content | None:
 
 
 def _lead(report: ReportData, decision: Decision) -> str:
-    told = ["Licences are those that the source of the pretrained weights states."]
+    told = ["Licences are stated by the source of the weights."]
     if of_features := feature_time.told(report.run_data, report.analysis.costs):
         told = [f"{told[0]} {of_features}"]
     where = decision.machine
