@@ -11,6 +11,7 @@ import click
 from jobs.settings import Settings
 from orchestrator.formatting import plain
 from orchestrator.submission import launch, launch_words
+from orchestrator.terminal import interruption
 from orchestrator.terminal.options import call, emit, examples, fields, json_option, store_option
 from orchestrator.terminal.spec_options import spec_option
 
@@ -93,7 +94,9 @@ def rank_command(
     if no_wait:
         facts = {"goes_on": goes_on}
         return launch.launch(settings, store, run, said, workers, device, False, as_json, facts)
-    here, sent, states = launch.begin(settings, store, run, workers, device)
+    again = f"run {run.name} is recorded. Continue with: {call(settings, 'rank', run.name)}"
+    with interruption.ends_with(settings, again):
+        here, sent, states = launch.begin(settings, store, run, workers, device)
     if not as_json:
         for line in [*said, *launch_words.lines_of(settings, run, here, sent, states)]:
             click.echo(line)

@@ -14,6 +14,7 @@ from jobs.errors import BrokerUnreachable, NotQueued
 from jobs.settings import MAX_WORKERS, Settings
 from orchestrator.formatting import plain
 from orchestrator.submission import launch_words
+from orchestrator.terminal import interruption
 from orchestrator.terminal.options import call, emit
 
 if TYPE_CHECKING:
@@ -139,16 +140,13 @@ def launch(
     """Start missing local processes, enqueue ready tasks, and report; returns the exit code.
 
     `only` limits which task ids are enqueued. With `wait`, it returns when the run is over, or the
-    part of it that is `awaited`. Ctrl-C prints how to go on, and exits with code 130.
+    part of it that is `awaited`. Ctrl-C, SIGTERM and SIGHUP print how to go on.
     """
-    try:
+    resume = f"run {run.name} is recorded. Continue with: {call(settings, 'resume', run.name)}"
+    with interruption.ends_with(settings, awaited.again if awaited else resume):
         return _launch(
             settings, store, run, said, workers, device, wait, as_json, facts, only, awaited
         )
-    except KeyboardInterrupt:
-        resume = f"run {run.name} is recorded. Continue with: {call(settings, 'resume', run.name)}"
-        click.echo(awaited.again if awaited else resume, err=True)
-        raise click.exceptions.Exit(130) from None
 
 
 def _launch(

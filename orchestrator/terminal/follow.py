@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TextIO
 
-import click
-
 from jobs.settings import Settings
 from jobs.spec.setting import told
 from jobs.store.remembered import RememberedResults
@@ -19,6 +17,7 @@ from orchestrator.formatting import plain, share
 from orchestrator.monitoring.progress import TaskProgress
 from orchestrator.monitoring.status import RunStatus, run_status
 from orchestrator.monitoring.trial_status import TrialStatus
+from orchestrator.terminal import interruption
 from orchestrator.terminal.messages import describe_progress, ending, failure_line
 from orchestrator.terminal.options import call
 
@@ -38,19 +37,16 @@ def follow(
 ) -> RunStatus:
     """Show the run until it ends; returns its last status.
 
-    Ctrl-C prints the command that follows the run again, or the sentence `again`, and exits with
-    code 130.
+    Ctrl-C, SIGTERM and SIGHUP print the command that follows the run again, or the sentence
+    `again`, and end the command (`interruption.ends_with`).
     """
     out = sys.stderr if to_stderr else sys.stdout
     remembered = RememberedResults(store.root)
     observe = look or (lambda: run_status(remembered, run))
     show = _live if out.isatty() else _plain
-    try:
+    usual = f"the run continues. Watch it again with: {call(settings, 'watch', run.name)}"
+    with interruption.ends_with(settings, again or usual):
         return show(settings, observe, out, sleep)
-    except KeyboardInterrupt:
-        usual = f"the run continues. Watch it again with: {call(settings, 'watch', run.name)}"
-        click.echo(again or usual, err=True)
-        raise click.exceptions.Exit(130) from None
 
 
 def _plain(
