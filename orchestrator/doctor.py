@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jobs import install_hints
 from jobs.catalog import backbones
-from jobs.errors import AccessDenied, MissingWeights, OrchError
+from jobs.errors import AccessDenied, MissingWeights, OrchError, UnknownEntry
 from jobs.settings import Settings, command_line
 from jobs.store.paths import StorePaths
 from jobs.store.store import Store
@@ -153,6 +153,8 @@ def _runs(settings: Settings) -> list[Diagnosis]:
                 store.load_run(name)
             except AccessDenied as error:
                 denied.append(Diagnosis("runs", "broken", f"unreadable: {name}", str(error)))
+            except UnknownEntry as error:
+                denied.append(Diagnosis("runs", "missing", f"an entry for {name}", str(error)))
             except OrchError:
                 damaged.append(name)
     if not damaged:

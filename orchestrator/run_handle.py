@@ -269,9 +269,10 @@ class RunHandle:
 
         Where only evaluations and benchmarks are open that were asked for later, it is these alone.
         """
+        from jobs.store import named_runs
         from orchestrator.submission import cancel
 
-        return cancel.cancel(self.store, self.store.load_run(self.name))
+        return cancel.cancel(self.store, named_runs.run_or_outline(self.store, self.name))
 
     def remove(self, *, dry_run: bool = False) -> Removal:
         """Remove it with what no other run shares; returns what was, or would be, removed.

@@ -140,15 +140,17 @@ def read_run(path: Path, state: tuple[int, ...], name: str | None = None) -> Run
     """The run in a file, read again only if its state (`atomic.file_state`) has changed.
 
     `name` is that of the run, by default that of its folder. Raises `FileNotFoundError`,
-    `DamagedFile` and `NewerRecord`.
+    `DamagedFile`, `NewerRecord` and `UnknownEntry`.
     """
-    from jobs.spec import value_errors
+    from jobs.spec import unknown_entries, value_errors
     from jobs.spec.model import Spec
 
     outline, record = _checked(path, name)
     try:
         spec = Spec(**record.spec)
     except (TypeError, ValueError, AttributeError, RequestError) as error:
+        if strange := unknown_entries.told(record.spec):
+            raise codec.unknown_entry(path, f"the run {outline.name}", strange) from None
         if newer := _newer(record, Spec):
             raise NewerRecord(
                 f"{path} {newer}, and this is orch {version_of('orch')}. The run is left as it is. "
@@ -181,9 +183,9 @@ def _newer(record: RunRecord, model: type[Spec]) -> str:
 
 
 @functools.lru_cache(maxsize=16)
-def read_outline(path: Path, state: tuple[int, ...]) -> RunOutline:
+def read_outline(path: Path, state: tuple[int, ...], name: str | None = None) -> RunOutline:
     """Like `read_run`, without the specification, whose contents are not checked."""
-    return _checked(path)[0]
+    return _checked(path, name)[0]
 
 
 def _checked(path: Path, name: str | None = None) -> tuple[RunOutline, RunRecord]:

@@ -19,12 +19,17 @@ def cancel_command(settings: Settings, run: str, as_json: bool) -> None:
     Tasks that another run also needs continue. 'orch resume RUN' undoes the cancellation. Of a run
     whose own tasks are over, only what 'orch bench' and 'orch evaluate' added is cancelled.
     """
-    from orchestrator import api, preflight
+    from jobs.store import named_runs
+    from jobs.store.store import Store
+    from orchestrator import preflight
+    from orchestrator.monitoring.status import run_status
+    from orchestrator.submission import cancel
 
-    chosen = api.open_store(settings.store).run(run)
-    status = chosen.status()
+    store = Store(settings.store).open()
+    chosen = named_runs.run_or_outline(store, run)
+    status = run_status(store, chosen)
     preflight.require_writable(settings.store)
-    cancelled = chosen.cancel()
+    cancelled = cancel.cancel(store, chosen)
     if as_json:
         facts = {"run": run, "cancelled": cancelled.whole, "dropped": list(cancelled.dropped)}
         emit(facts | {"tasks": status.tasks})

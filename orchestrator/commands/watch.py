@@ -22,5 +22,5 @@ def watch_command(settings: Settings, run: str | None) -> int:
     from orchestrator.terminal import follow
 
     store = Store(settings.store).open()
-    chosen = store.load_run(run) if run is not None else store.latest_run()
+    chosen = store.outline(run if run is not None else store.latest_name())
     return follow.follow(settings, store, chosen).exit_code

@@ -11,7 +11,7 @@ from typing import TextIO
 from jobs.settings import Settings
 from jobs.spec.setting import told
 from jobs.store.remembered import RememberedResults
-from jobs.store.runs import Run
+from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
 from orchestrator.formatting import plain, share
 from orchestrator.monitoring.progress import TaskProgress
@@ -29,7 +29,7 @@ PATIENCE_S = 15.0
 def follow(
     settings: Settings,
     store: Store,
-    run: Run,
+    run: Run | RunOutline,
     to_stderr: bool = False,
     look: Callable[[], RunStatus] | None = None,
     sleep: Callable[[float], None] = time.sleep,

@@ -20,6 +20,9 @@ def latest_with(store: Store, kind: str) -> Run:
 
     run, later = latest_having(store, kind)
     if later:
+        from jobs.spec import unknown_entries
+
         why = "ranks networks only" if later.settings.get("rank") else "has no result for this yet"
+        why = unknown_entries.told(later.settings) or why
         click.echo(f"run {run.name} is used: {later.name} is later, but {why}", err=True)
     return run
