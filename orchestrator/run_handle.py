@@ -260,7 +260,8 @@ class RunHandle:
         )
         grown = bench.record(self.store, self.record, asked)
         only = {task.id for task in asked.tasks}
-        here, _, _ = launch.begin(chosen, self.store, grown, workers, device, only)
+        count = bench.workers_for(chosen, workers)
+        here, _, _ = launch.begin(chosen, self.store, grown, count, device, only)
         handle = RunHandle(self.store, grown)
         return replace(handle, look=launch.watching(self.store, grown, here))
 

@@ -81,6 +81,7 @@ def bench_command(
     """
     from jobs.store.store import Store
     from orchestrator.submission import bench
+    from orchestrator.terminal import part
     from orchestrator.terminal.latest import latest_with
 
     store = Store(settings.store).open()
@@ -90,15 +91,15 @@ def bench_command(
     said = [plain(line) for line in bench.lines(grown, asked)]
     facts = bench.facts(asked)
     only = {task.id for task in asked.tasks}
-    awaited = launch.Awaited(
-        bench.awaited(store, grown, asked),
-        lambda: _results(store, grown, asked),
+    again = (
         "the benchmarks are recorded, and what is measured stays. Wait for them with the same "
-        f"command; stop them with: {call(settings, 'cancel', grown.name)}",
+        f"command; stop them with: {call(settings, 'cancel', grown.name)}"
     )
-    wait = not no_wait
+    followed, measuring = part.narrowed(store, grown, only, "benchmarks", again)
+    awaited = launch.Awaited(followed, measuring, lambda: _results(store, grown, asked))
+    here = bench.workers_for(settings, workers)
     return launch.launch(
-        settings, store, grown, said, workers, device, wait, as_json, facts, only, awaited
+        settings, store, grown, said, here, device, not no_wait, as_json, facts, only, awaited
     )
 
 

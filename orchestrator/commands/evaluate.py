@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from jobs.settings import Settings
 from orchestrator.formatting import plain
 from orchestrator.submission import launch
-from orchestrator.terminal.options import examples, json_option, store_option
+from orchestrator.terminal.options import call, examples, json_option, store_option
 
 EPILOG = examples(
     "orch evaluate digits-3x10-1f3a9c --data next-year/ --wait",
@@ -51,12 +53,24 @@ def evaluate_command(
     """
     from jobs.store.store import Store
     from orchestrator.submission import evaluate
-    from orchestrator.terminal import progress_bar
+    from orchestrator.terminal import evaluation_table, part, progress_bar
 
     with progress_bar.progress_when_slow("reading the data") as tell:
         grown, asked = evaluate.submit(settings, run, data, images, name, workers, device, tell)
     said = [plain(line) for line in evaluate.lines(grown, asked)]
-    facts = evaluate.facts(asked)
+    store, facts, called = Store(settings.store), evaluate.facts(asked), asked.record.name
+    again = (
+        "the evaluation is recorded, and goes on. Wait for it with the same command; stop it with: "
+        f"{call(settings, 'cancel', grown.name)}"
+    )
+    what = f"tasks of the evaluation on {called}"
+    followed, waiting = part.narrowed(store, grown, evaluate.added(asked), what, again)
+
+    def results() -> tuple[list[str], dict[str, Any]]:
+        done = evaluation_table.read(store, asked.tasks)
+        return evaluation_table.lines(called, done), {"results": evaluation_table.facts(done)}
+
+    awaited = launch.Awaited(followed, waiting, results)
     return launch.launch(
-        settings, Store(settings.store), grown, said, workers, device, wait, as_json, facts
+        settings, store, grown, said, workers, device, wait, as_json, facts, awaited=awaited
     )

@@ -20,6 +20,7 @@ from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.monitoring import status
 from orchestrator.terminal import dashboard, follow
+from orchestrator.terminal.part import Part
 
 
 def seeded(found: status.RunStatus) -> status.RunStatus:
@@ -104,10 +105,11 @@ def test_ctrl_c_says_how_to_go_on(
     def interrupted(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    for again in ("", "give it again"):
+    benchmarks = Part("benchmarks", 2, 0, 0, NOW, "give it again")
+    for part in (None, benchmarks):
         with pytest.raises(click.exceptions.Exit) as stop:
             follow.follow(
-                Settings(store.root, None, None), store, run, sleep=interrupted, again=again
+                Settings(store.root, None, None), store, run, sleep=interrupted, part=part
             )
         assert stop.value.exit_code == 130
     lines = capsys.readouterr().err.splitlines()
