@@ -98,7 +98,7 @@ def test_the_accuracies_on_other_data_stand_beside_the_runs_own(
 
     assert own is not None
     assert own.accuracy is not None
-    assert lines[0].split() == "trial accuracy on next-year on own test images".split()
+    assert " ".join(lines[0].split()) == "trial accuracy on next-year on own test images"
     assert lines[1].split() == [tasks[0].subject, "25.0%", f"{own.accuracy:.1%}"]
     assert len(lines) == 2
     assert evaluation_table.facts(evaluated)[0]["accuracy"] == 0.25
