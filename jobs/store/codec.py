@@ -124,6 +124,10 @@ def damaged_file(
     return DamagedFile(f"{path} is damaged: {reason.rstrip('.')}. {remedy}")
 
 
-def unknown_entry(path: Path, who: str, told: str) -> UnknownEntry:
-    """The error for a run or a trial that names what no registry of this orch has."""
-    return UnknownEntry(f"{who} {told}. {path} is left as it is.")
+def unknown_entry(path: Path, who: str, told: str, newer: str = "") -> UnknownEntry:
+    """The error for a run or a trial that names what no registry of this orch has.
+
+    `newer` says what else tells of a newer orch.
+    """
+    why = f"{newer}, and " if newer else ""
+    return UnknownEntry(f"{who} {told}. {path} {why}is left as it is.")

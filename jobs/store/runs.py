@@ -25,7 +25,10 @@ NAME_OF_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One `orch submit`. `trials` and `tasks` are in the order in which they are enqueued."""
+    """One `orch submit`. `trials` and `tasks` are in the order in which they are enqueued.
+
+    `notes` say what was odd about its data when it was submitted.
+    """
 
     name: str
     spec: Spec
@@ -34,6 +37,7 @@ class Run:
     tasks: tuple[str, ...]
     submitted_at: Number
     provenance: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
     @property
     def data_sets(self) -> tuple[str, ...]:
@@ -149,9 +153,10 @@ def read_run(path: Path, state: tuple[int, ...], name: str | None = None) -> Run
     try:
         spec = Spec(**record.spec)
     except (TypeError, ValueError, AttributeError, RequestError) as error:
+        newer = _newer(record, Spec)
         if strange := unknown_entries.told(record.spec):
-            raise codec.unknown_entry(path, f"the run {outline.name}", strange) from None
-        if newer := _newer(record, Spec):
+            raise codec.unknown_entry(path, f"the run {outline.name}", strange, newer) from None
+        if newer:
             raise NewerRecord(
                 f"{path} {newer}, and this is orch {version_of('orch')}. The run is left as it is. "
                 "Upgrade orch on this machine."
@@ -165,6 +170,7 @@ def read_run(path: Path, state: tuple[int, ...], name: str | None = None) -> Run
         outline.tasks,
         outline.submitted_at,
         record.provenance,
+        record.notes,
     )
 
 

@@ -178,6 +178,7 @@ class Store(LedgerStore):
             tasks=run.tasks,
             submitted_at=run.submitted_at,
             provenance=run.provenance,
+            notes=run.notes,
         )
         atomic.write_json(self.run_path(run.name), codec.encode(record) | {"format": run.format})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -29,13 +30,14 @@ def create_run(
     source: DataSource,
     provenance: dict[str, Any] | None = None,
     lone_threads: int | None = None,
+    notes: Sequence[str] = (),
 ) -> Run:
     """Record a run: its data sets, trials and own files, and last the run itself.
 
     From then on workers reconcile it.
 
-    A run of the same name keeps its time and provenance, becomes the latest again, and is no longer
-    cancelled. The request is taken as it is; `preflight.check_request` checks one.
+    A run of the same name keeps its time, provenance and notes, becomes the latest again, and is no
+    longer cancelled. The request is taken as it is; `preflight.check_request` checks one.
     If the run is a single trial, it gets `lone_threads` threads.
     """
     expanded = plan.unfold(spec, source.data_id)
@@ -58,7 +60,8 @@ def create_run(
     if lone_threads is not None and len(trials) == 1:
         store.plan_threads(trials[0], lone_threads)
     tasks = tuple(task.id for task in expanded.tasks)
-    run = Run(expanded.run, spec, data, trials, tasks, time.time(), provenance or {})
+    origin = provenance or {}
+    run = Run(expanded.run, spec, data, trials, tasks, time.time(), origin, tuple(notes))
     if earlier is not None:
         run = replace(earlier, spec=spec)
     store.reopen(run)
