@@ -10,6 +10,7 @@ from jobs.settings import Settings
 from orchestrator.formatting import plain
 from orchestrator.submission import launch
 from orchestrator.terminal.options import call, examples, json_option, store_option
+from orchestrator.terminal.run_argument import run_argument
 
 if TYPE_CHECKING:
     from jobs.store.runs import Run
@@ -24,7 +25,7 @@ EPILOG = examples(
 
 
 @click.command(epilog=EPILOG)
-@click.argument("run", metavar="[RUN]", required=False)
+@run_argument()
 @click.option(
     "--backbone",
     "backbones",

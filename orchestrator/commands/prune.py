@@ -10,6 +10,7 @@ import click
 from jobs.settings import Settings
 from orchestrator.formatting import megabytes, plain
 from orchestrator.terminal.options import call, emit, examples, json_option, store_option
+from orchestrator.terminal.run_argument import runs_argument
 
 SHOWN = 20
 
@@ -17,7 +18,7 @@ SHOWN = 20
 @click.command(
     epilog=examples("orch prune --dry-run", "orch prune digits-3x10-1f3a9c --keep best,last")
 )
-@click.argument("runs", metavar="[RUN]...", nargs=-1)
+@runs_argument
 @click.option(
     "--keep",
     default="best,last,periods",

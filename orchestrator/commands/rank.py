@@ -13,6 +13,7 @@ from orchestrator.formatting import plain
 from orchestrator.submission import launch, launch_words
 from orchestrator.terminal import interruption
 from orchestrator.terminal.options import call, emit, examples, fields, json_option, store_option
+from orchestrator.terminal.run_argument import run_names_or_files
 from orchestrator.terminal.spec_options import spec_option
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ def _options(command: Any) -> Any:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("source", metavar="[SPEC.yaml|RUN]", required=False)
+@click.argument(
+    "source", metavar="[SPEC.yaml|RUN]", required=False, shell_complete=run_names_or_files
+)
 @click.option(
     "--all-backbones",
     is_flag=True,

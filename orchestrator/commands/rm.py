@@ -9,6 +9,7 @@ import click
 from jobs.settings import Settings
 from orchestrator.formatting import megabytes
 from orchestrator.terminal.options import call, emit, examples, json_option, store_option
+from orchestrator.terminal.run_argument import run_argument
 
 if TYPE_CHECKING:
     from jobs.maintenance.removal import Removal
@@ -17,7 +18,7 @@ SHOWN = 20
 
 
 @click.command("rm", epilog=examples("orch rm digits-3x10-1f3a9c --dry-run"))
-@click.argument("run")
+@run_argument(required=True)
 @click.option("--dry-run", is_flag=True, help="Show what would be removed; remove nothing.")
 @json_option
 @store_option

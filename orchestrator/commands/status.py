@@ -13,6 +13,7 @@ from jobs.store.paths import StorePaths
 from orchestrator.formatting import duration, plain, share
 from orchestrator.terminal import run_notes
 from orchestrator.terminal.options import call, emit, examples, fields, json_option, store_option
+from orchestrator.terminal.run_argument import run_argument
 
 if TYPE_CHECKING:
     from orchestrator.monitoring.heartbeats import Heartbeat
@@ -23,7 +24,7 @@ IN_A_LINE = 3
 
 
 @click.command(epilog=examples("orch status", "orch status digits-3x10-1f3a9c --attempts"))
-@click.argument("run", required=False)
+@run_argument()
 @click.option(
     "--attempts", is_flag=True, help="List every attempt of the run: state, failure, time, worker."
 )

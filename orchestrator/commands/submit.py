@@ -62,17 +62,16 @@ def submit_command(
 
     A spec file has the same keys as the options (backbones, data, periods, epochs_per_period, ...);
     options override it. Submitting the same specification again continues the same run.
-
     Options of the recipe take several values, with commas or repeated: each network is then
     trained with each of them, and with all combinations of several such options.
     """
     from orchestrator.submission import record
     from orchestrator.terminal import progress_bar
 
-    spec, notes, begun_anew = _spec(spec_file, options), list[str](), list[str]()
+    spec = _spec(spec_file, options)
     if dry_run:
         return _forecast(settings, spec, workers, device, wait, as_json)
-    reading = contextlib.ExitStack()
+    notes, begun_anew, reading = list[str](), list[str](), contextlib.ExitStack()
     tell = reading.enter_context(progress_bar.progress_when_slow("reading the data folder"))
 
     def look(request: Request) -> list[str]:
@@ -81,13 +80,12 @@ def submit_command(
         begun_anew.extend(_of_length(request, settings))
         return notes
 
-    check = _asking_torch(reading.close, as_json)
     with reading:
+        check = _asking_torch(reading.close, as_json)
         store, run, request = record.record(spec, settings, workers, device, tell, look, check)
     said = [*_of_run(spec, run, request, settings), *_of_default_data(spec_file, options)]
-    said += [*_of_decisions(spec), *begun_anew]
-    said += [f"note: {plain(note)}" for note in notes]
-    facts = {"goes_on": request.known is not None, "notes": notes}
+    said += [*_of_decisions(spec), *begun_anew, *(f"note: {plain(note)}" for note in notes)]
+    facts = {"goes_on": bool(request.known), "notes": notes}
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts)
 
 

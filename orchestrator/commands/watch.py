@@ -6,10 +6,11 @@ import click
 
 from jobs.settings import Settings
 from orchestrator.terminal.options import examples, store_option
+from orchestrator.terminal.run_argument import run_argument
 
 
 @click.command(epilog=examples("orch watch", "orch watch digits-3x10-1f3a9c"))
-@click.argument("run", required=False)
+@run_argument()
 @store_option
 @click.pass_obj
 def watch_command(settings: Settings, run: str | None) -> int:
