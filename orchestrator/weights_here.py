@@ -43,8 +43,8 @@ def _of_catalog(settings: Settings) -> list[Diagnosis]:
                 "weights",
                 "missing",
                 f"none in {where}; 'orch submit' downloads what it needs",
-                "without internet access: export ORCH_WEIGHTS_DIR=/folder/with/the/files, which are "
-                f"{', '.join(backbone_of)}",
+                "without internet access: export ORCH_WEIGHTS_DIR=/folder/with/the/files "
+                f"({', '.join(backbone_of)})",
             )
         ]
     refused = network_check.unsound_weights(

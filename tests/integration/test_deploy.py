@@ -11,7 +11,6 @@ import pytest
 from support.command_lines import ROOT, parse
 from support.environment_variables import known_variables
 
-from jobs.catalog import backbones
 from orchestrator.local import supervisor
 from workers.devices.discovery import NoSuchDevice
 
