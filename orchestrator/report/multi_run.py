@@ -94,12 +94,12 @@ def sentence(sides: Sequence[ComparedRun], analysis: RunsAnalysis) -> str:
     leaders = {
         side: side.run_data.leader.ranking[0].backbone
         for side in sides
-        if side.run_data.leader and side.run_data.learned
+        if side.run_data.leader and side.run_data.better_than_guessing
     }
     if not any(side.run_data.leader for side in sides):
         return "No network has been tested yet in any of these runs."
     if not leaders:
-        return "No network has learned anything in any of these runs."
+        return "No network is shown to be better than guessing in any of these runs."
     if analysis.ranks:
         return _best_rank(analysis.ranks)
     best = {(side.name, analysis.label(side.name, own)) for side, own in leaders.items()}
