@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from jobs.store.store import Store
 from jobs.task import Task
+from orchestrator.monitoring import fitting
 from orchestrator.monitoring.heartbeats import Heartbeat
 from orchestrator.monitoring.progress import StoreView
 
@@ -23,7 +24,7 @@ def reason(
 
     A worker's trouble may be a full disk, permissions, a pause, or the broker. Where no worker
     tells one, it is what no worker's device fits (`unfit`), or what the tasks failed with that are
-    to be tried again.
+    to be tried again, or what another run on the same trials requires.
     """
     if state != "waiting":
         return None
@@ -36,7 +37,8 @@ def reason(
         return drained
     troubles = {worker.trouble: worker.name for worker in workers if worker.trouble}
     told = [f"{name}: {trouble}" for trouble, name in troubles.items()]
-    return "; ".join(told or unfit or _failures(store, states, scene.tried)) or None
+    known = told or unfit or _failures(store, states, scene.tried)
+    return "; ".join(known or fitting.unfit_by_others(store, states, workers)) or None
 
 
 def _all_drained(workers: Sequence[Heartbeat]) -> str:
