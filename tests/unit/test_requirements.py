@@ -127,9 +127,9 @@ def test_a_run_that_waits_for_what_another_one_requires_says_so(tmp_path: Path) 
     create_run(store, spec(name="a", requires="gpu_memory=20GB"), built_in("digits"))
     run = create_run(store, spec(name="b"), built_in("digits"))
     states = readiness.task_states(store, run)
-    (told,) = fitting.unfit_by_others(store, states, [alive(16 * GB)])
+    told = fitting.unfit_by_others(store, states, [alive(16 * GB)])
 
-    assert told.startswith("scratch needs 20 GB of GPU memory; the largest live worker has 16 GB (")
+    assert told[0].startswith("scratch needs 20 GB of GPU memory; the largest live worker has 16 GB (")
     assert fitting.unfit(store, run, states, [alive(16 * GB)]) == ()
     assert fitting.unfit_by_others(store, states, [alive(24 * GB)]) == []
     store.cancel("a")
