@@ -23,6 +23,9 @@ from orchestrator.terminal.messages import describe_progress, ending, failure_li
 from orchestrator.terminal.options import call
 
 LOOK_S = 1.0
+SELDOM_S = 3.0
+MAX_SHARE = 0.005
+"""Of a processor core, for looks at a large run; with `SELDOM_S` between looks at most."""
 PLAIN_EVERY_S = 5.0
 PATIENCE_S = 15.0
 
@@ -57,13 +60,16 @@ def _plain(
     settings: Settings, look: Callable[[], RunStatus], out: TextIO, sleep: Callable[[float], None]
 ) -> RunStatus:
     teller = ChangeReporter(settings)
+    waited = False
     while True:
+        began_s = time.thread_time()
         status = look()
         for line in teller.changes(status):
             print(line, file=out, flush=True)
         if status.over:
             return status
-        sleep(LOOK_S)
+        sleep(_pause_s(time.thread_time() - began_s) if waited else LOOK_S)
+        waited = True
 
 
 def _live(
@@ -76,20 +82,23 @@ def _live(
 
     console = Console(file=out)
     teller = ChangeReporter(settings)
-    waited = False
+    waited, shown, began_s = False, None, time.thread_time()
     with Live(console=console, auto_refresh=False, transient=True) as display:
         while not (status := look()).over:
-            waited = True
-            warning = teller.no_worker(status)
-            display.update(
-                dashboard.draw_dashboard(status, warning, console.height, console.width),
-                refresh=True,
-            )
-            sleep(LOOK_S)
+            seen = (status, teller.no_worker(status), console.height, console.width)
+            if seen != shown:
+                display.update(dashboard.draw_dashboard(*seen), refresh=True)
+            sleep(_pause_s(time.thread_time() - began_s) if waited else LOOK_S)
+            waited, shown, began_s = True, seen, time.thread_time()
     console.print(dashboard.draw_dashboard(status, None, 10_000, console.width))
     for line in ending(settings, status, waited):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return status
+
+
+def _pause_s(spent_s: float) -> float:
+    """Seconds until the next look, if this one took so much of a core."""
+    return min(SELDOM_S, max(LOOK_S, spent_s / MAX_SHARE))
 
 
 @dataclass(slots=True)
