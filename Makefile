@@ -116,12 +116,14 @@ $(BIN)/pip:
 $(VENV)/installed: $(BIN)/pip pyproject.toml constraints.txt
 	$(call install,all,orch and all it needs: about 3 GB to fetch$(comma) 6 GB on disk$(comma) nearly all of it torch and its GPU libraries)
 
-$(VENV)/installed-dev: $(VENV)/installed
-	$(call install,all$(comma)dev,the tools of the tests)
+$(VENV)/installed-dev: $(BIN)/pip pyproject.toml constraints.txt
+	$(call install,all$(comma)dev,orch and the tools of its tests: about 3 GB to fetch$(comma) 7 GB on disk)
+	@touch -r $@ $(VENV)/installed
 
+# A module is compiled when it is first imported: most of them never are.
 define install
 	@echo "Installing $(2) ... details: $(VENV)/install.log"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --log $(VENV)/install.log \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --log $(VENV)/install.log \
 		-c constraints.txt -e '.[$(1)]'
 	@touch $@
 endef

@@ -13,7 +13,7 @@ GRID = "grid"
 
 
 def value_told(value: Any) -> str:
-    """One value as it is written in a specification: `0.003`, `none`, `true`, `cat=2`."""
+    """One value as a specification has it: `0.003`, `none`, `true`, `cat=2`, `70,10,20`."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -21,8 +21,16 @@ def value_told(value: Any) -> str:
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     if isinstance(value, (list, tuple)):
-        return ",".join(f"{name}={value_told(weight)}" for name, weight in value)
+        return ",".join(map(_item_told, value))
     return str(value)
+
+
+def _item_told(item: Any) -> str:
+    """A number of a list, or a class with its weight."""
+    if isinstance(item, (list, tuple)):
+        name, weight = item
+        return f"{name}={value_told(weight)}"
+    return value_told(item)
 
 
 def told(setting: Setting) -> str:

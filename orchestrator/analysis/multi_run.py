@@ -1,124 +1,117 @@
-"""Comparison of several runs: ranks of their common networks, and each network across runs."""
+"""Comparison of several runs: results that they share, ranks, and each network across runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from orchestrator.analysis.analysis import Analysis
-from orchestrator.analysis.image_values import Values, image_values
-from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
+from orchestrator.analysis.across_runs import NetworkAcross as NetworkAcross
+from orchestrator.analysis.across_runs import Settings, across
+from orchestrator.analysis.common_settings import CommonSetting, common_settings
+from orchestrator.analysis.compared_run import ComparedRun as ComparedRun
+from orchestrator.analysis.compared_run import Contestant as Contestant
 from orchestrator.analysis.ranks import Ranks, rank_networks
-from orchestrator.analysis.run_data import RunData
-from orchestrator.analysis.seed_intervals import all_moments
-from orchestrator.analysis.statistics import Spread, holm
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ComparedRun:
-    """One run with its run data and analysis."""
-
-    run_data: RunData
-    analysis: Analysis
-
-    @property
-    def name(self) -> str:
-        """Name of the run."""
-        return self.run_data.run.name
-
-    @property
-    def accuracy(self) -> dict[str, float]:
-        """Mean test accuracy of each backbone after the compared period."""
-        at = self.run_data.comparison.at(self.analysis.period)
-        return {standing.backbone: standing.accuracy.mean for standing in at if standing.accuracy}
-
-    @property
-    def lead(self) -> dict[str, Spread]:
-        """The leading metric of each tested backbone after the compared period."""
-        at = self.run_data.comparison.at(self.analysis.period)
-        return {standing.backbone: standing.lead for standing in at if standing.lead}
-
-    @property
-    def rivals(self) -> list[str]:
-        """Tested backbones that learned something; all tested ones if none did."""
-        return [name for name in self.run_data.rivals if name in self.lead]
+from orchestrator.analysis.standings import Standing, in_order
+from orchestrator.analysis.statistics import Spread
+from orchestrator.analysis.tested_images import (
+    ImageGroup,
+    image_groups,
+    numbered,
+    run_images,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkAcross:
-    """One network in two runs: the pairwise test, and its p after Holm's correction over all."""
+class RunResult:
+    """The tested trainings of a network with one setting, and all runs that hold these.
 
-    backbone: str
-    test: PairwiseTest
-    p_holm: float
+    `seconds` is their training time up to the compared epoch.
+    """
+
+    runs: tuple[str, ...]
+    common: CommonSetting
+    standing: Standing
+    seconds: Spread | None
 
 
 @dataclass(frozen=True, slots=True)
 class RunsAnalysis:
-    """Ranks over all runs (None: too few), and each network across every two runs."""
+    """Several runs compared: their `labels` mean the same in all of them, in order of reports.
 
+    `results` has the same trainings once. `images` are the runs by their test images. `ranks` are
+    those over all runs (None: too few), and `across` has each network between every two runs.
+    """
+
+    settings: Settings
+    labels: tuple[str, ...]
+    results: tuple[RunResult, ...]
+    images: tuple[ImageGroup, ...]
     ranks: Ranks | None
     across: tuple[NetworkAcross, ...]
+
+    def label(self, run: str, own: str) -> str:
+        """What stands in all runs for the own label of one."""
+        return self.settings[run][own].label
 
 
 def analyse_runs(sides: Sequence[ComparedRun]) -> RunsAnalysis:
     """Compare the runs once."""
-    tests = across(sides)
-    corrected = holm([test.p for _, test in tests])
-    both = zip(tests, corrected, strict=True)
-    return RunsAnalysis(rank(sides), tuple(NetworkAcross(*test, p) for test, p in both))
+    of_runs = [side.run_data for side in sides]
+    images = [run_images(each) for each in of_runs]
+    tested_on = numbered(one.tested for one in images)
+    common = common_settings(of_runs, tested_on, numbered(one.contents for one in images))
+    settings = {side.name: of_run for side, of_run in zip(sides, common, strict=True)}
+    own = ((side, name) for side in sides for name in side.run_data.comparison.backbones)
+    labels = dict.fromkeys(settings[side.name][name].label for side, name in own)
+    return RunsAnalysis(
+        settings,
+        tuple(in_order(labels)),
+        results(sides, settings),
+        image_groups(of_runs, images, tested_on),
+        rank(sides, settings),
+        across(sides, images, tested_on, settings),
+    )
 
 
-def rank(sides: Sequence[ComparedRun]) -> Ranks | None:
-    """Ranks of the common backbones over every (run, seed) in which all were tested."""
-    shared = set.intersection(*(set(side.rivals) for side in sides))
-    blocks: list[dict[str, float]] = []
+def results(sides: Sequence[ComparedRun], settings: Settings) -> tuple[RunResult, ...]:
+    """The standing of each network and setting in each run; the same trainings once."""
+    known: dict[tuple[Any, ...], RunResult] = {}
     for side in sides:
-        metric, by_seed = side.run_data.metric, dict[Any, dict[str, float]]()
-        for standing in side.run_data.comparison.at(side.analysis.period):
-            for result in standing.results:
-                if standing.backbone in shared and metric.name in result.metrics:
-                    score = metric.sign * result.metrics[metric.name]
-                    by_seed.setdefault((result.split, result.seed), {})[standing.backbone] = score
-        blocks += [scores for scores in by_seed.values() if set(scores) == shared]
-    return rank_networks({name: [block[name] for block in blocks] for name in shared})
+        seconds = {cost.backbone: cost.seconds for cost in side.analysis.costs}
+        for standing in side.standings:
+            common = settings[side.name][standing.backbone]
+            tested = [(one.trial, one.epoch) for one in standing.results if one.tested]
+            key = (common.label, *sorted(tested))
+            one = known.get(key)
+            one = one or RunResult((), common, standing, seconds.get(standing.backbone))
+            known[key] = replace(one, runs=(*one.runs, side.name))
+    return tuple(known.values())
 
 
-def across(sides: Sequence[ComparedRun]) -> tuple[tuple[str, PairwiseTest], ...]:
-    """Pairwise test of each backbone between two runs on the same prepared images.
+def rank(sides: Sequence[ComparedRun], settings: Settings) -> Ranks | None:
+    """Ranks of the common networks over every (run, seed) in which all were tested.
 
-    It shows whether the differences between the runs affect the leading metric.
+    Each ranking is of one run with its settings; settings that vary within a run are ranked for
+    themselves. Rankings of the same trainings count once.
     """
-    tests = []
-    for one, other in combinations(sides, 2):
-        if one.run_data.run.data == other.run_data.run.data:
-            for name in [n for n in one.analysis.first if n in other.analysis.first]:
-                values = _paired(name, one, other)
-                better = one.run_data.metric.higher_is_better
-                pair = pairwise_tests(values, all_moments(values), better)
-                tests += [(name, pair[0])] if pair else []
-    return tuple(tests)
-
-
-def _paired(name: str, one: ComparedRun, other: ComparedRun) -> Mapping[str, Values]:
-    """Values of common images by the first seeds in both runs; none where they do not tell."""
-    books = [side.run_data.predictions for side in (one, other)]
-    at = {image: place for place, image in enumerate(books[1].images)}
-    first, second = one.analysis.first[name], other.analysis.first[name]
-    pairs = [
-        (i, at[image])
-        for i, image in enumerate(books[0].images)
-        if image in at and first.predicted[i] >= 0 and second.predicted[at[image]] >= 0
-    ]
-    places = np.array(pairs, np.int64).reshape(-1, 2)
-    values = {
-        side.name: image_values(side.run_data.metric, book.together([given], places[:, place]))
-        for place, (side, book, given) in enumerate(
-            zip((one, other), books, (first, second), strict=True)
-        )
-    }
-    return {run: rows[None] for run, rows in values.items() if rows is not None}
+    shared = set.intersection(
+        *({settings[side.name][name].contender for name in side.rivals} for side in sides)
+    )
+    rankings: dict[frozenset[tuple[str, int]], dict[str, float]] = {}
+    for side in sides:
+        metric = side.run_data.metric
+        scores: dict[Any, dict[str, float]] = {}
+        trained: dict[Any, set[tuple[str, int]]] = {}
+        for standing in side.standings:
+            name = settings[side.name][standing.backbone].contender
+            for one in standing.results:
+                if name in shared and metric.name in one.metrics:
+                    key = (one.split, one.seed)
+                    scores.setdefault(key, {})[name] = metric.sign * one.metrics[metric.name]
+                    trained.setdefault(key, set()).add((one.trial, one.epoch))
+        for key, of_seed in scores.items():
+            if set(of_seed) == shared:
+                rankings.setdefault(frozenset(trained[key]), of_seed)
+    blocks = list(rankings.values())
+    return rank_networks({name: [block[name] for block in blocks] for name in shared})

@@ -89,8 +89,9 @@ def pairwise_tests(
     values: Mapping[str, Values],
     moments: Mapping[str, SeedMoments | None],
     higher_is_better: bool = True,
+    wanted: Sequence[tuple[str, str]] | None = None,
 ) -> tuple[PairwiseTest, ...]:
-    """Test each pair, in the given order, by the values of images as (seeds, images).
+    """Test each pair, or those `wanted`, by the values of images as (seeds, images).
 
     Booleans say which images were right (`image_values`). `moments` are those of the same networks
     (`seed_intervals.all_moments`).
@@ -100,7 +101,8 @@ def pairwise_tests(
     """
     if len(values) < 2 or not next(iter(values.values())).shape[1]:
         return ()
-    pairs, drawn = list(combinations(values, 2)), bootstrap.resampled(values)
+    pairs = list(combinations(values, 2)) if wanted is None else wanted
+    drawn = bootstrap.resampled(values)
     exact = all(rows.dtype == np.bool_ for rows in values.values())
     flipped = None if exact else sign_flips.flip_signs(values, len(pairs))
     tests = []

@@ -159,7 +159,7 @@ def compare(
     stops = _stops(lines, recipes or dict.fromkeys(whose, run.spec.recipe()))
     tests = _tests(run, whose, evaluations)
     leading = metric or chosen(run.spec.metric)
-    order = _order(dict.fromkeys(backbone for backbone, _ in whose.values()))
+    order = in_order(dict.fromkeys(backbone for backbone, _ in whose.values()))
     standings = []
     for period, name in product(range(1, run.spec.periods + 1), order):
         last = run.epoch_of(period)
@@ -174,7 +174,7 @@ def compare(
     )
 
 
-def _order(backbones: Iterable[str]) -> list[str]:
+def in_order(backbones: Iterable[str]) -> list[str]:
     """In order of the catalog, others by name; settings of a network stay in their order."""
     known = list(CATALOG)
 

@@ -15,7 +15,7 @@ PAGE = HOME / "docs" / "commands.md"
 HEAD = """# Commands
 Every command with its options, as `orch COMMAND --help` shows them. `make reference` writes this
 page from the code. What `--json` prints is in [json.md](json.md); exit codes and variables of the
-environment are in the [README](../README.md#environment-and-exit-codes).
+environment are in [environment.md](environment.md).
 """
 TAB = "\b\n"
 """How click marks a paragraph that keeps its lines."""

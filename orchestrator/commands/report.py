@@ -103,25 +103,29 @@ def report_command(
     limits = constraints.read(max_latency, max_size)
     wanted, leading = _formats(formats), None if metric is None else metrics.from_option(metric)
     store = Store(settings.store).open()
-    chosen = _chosen(store, runs)
+    chosen = _chosen(store, runs, bool(limits))
     place = _place(store, chosen, out)
-    if limits and len(chosen) > 1:
-        raise RequestError("--max-latency and --max-size are about the networks of one run.")
-    decided = None
     with progress_bar.status_line(f"comparing {len(chosen)} run(s)", as_json):
         if len(chosen) == 1:
             decided = write.analysed(store, chosen[0], periods, leading, margin, limits)
-            page = write.written(store, *decided, place, wanted)
+            page, sentence = write.written(store, *decided, place, wanted), ""
         else:
-            page = write.write_comparison(store, chosen, place, periods, wanted, leading, margin)
-    _told(page, [run.name for run in chosen], as_json, decided if limits else None)
+            decided, options = None, (place, periods, wanted, leading, margin)
+            page, sentence = write.write_comparison(store, chosen, *options)
+    if as_json:
+        _emit(page, chosen, decided if limits else None)
+    else:
+        _say(page, chosen, decided, sentence)
 
 
-def _chosen(store: Store, names: Sequence[str]) -> list[Run]:
+def _chosen(store: Store, names: Sequence[str], limited: bool) -> list[Run]:
     """The named runs, each once; by default the latest that trains."""
     from orchestrator.terminal.latest import latest_with
 
-    return [store.load_run(name) for name in dict.fromkeys(names)] or [latest_with(store, "train")]
+    chosen = [store.load_run(name) for name in dict.fromkeys(names)]
+    if limited and len(chosen) > 1:
+        raise RequestError("--max-latency and --max-size are about the networks of one run.")
+    return chosen or [latest_with(store, "train")]
 
 
 def _place(store: Store, chosen: Sequence[Run], out: str | None) -> Path:
@@ -130,22 +134,26 @@ def _place(store: Store, chosen: Sequence[Run], out: str | None) -> Path:
     return store.report_folder(name) if out is None else folder(out, "--out")
 
 
-def _told(
-    page: Path, runs: Sequence[str], as_json: bool, decided: tuple[RunData, Analysis] | None
+def _say(
+    page: Path, runs: Sequence[Run], decided: tuple[RunData, Analysis] | None, sentence: str
 ) -> None:
-    """Say where the report is, and under limits which network to take."""
-    from orchestrator.report import choice_facts, decision_words
+    """Say what the comparison shows, and where the report is."""
+    from orchestrator.terminal import answer_table
 
-    if as_json:
-        names: dict[str, Any] = {"run": runs[0]} if len(runs) == 1 else {"runs": list(runs)}
-        facts = {"report": str(page.absolute()), "folder": str(page.parent.absolute())}
-        extra = {} if decided is None else {"decision": choice_facts.collect(*decided)}
-        emit({**names, **facts, **extra})
-    else:
-        if decided is not None:
-            for line in (decision_words.answer(*decided), *decision_words.sureness(*decided)):
-                click.echo(plain(line))
-        click.echo(f"report of {' and '.join(runs)}: {page}")
+    for line in answer_table.lines(*decided) if decided else [plain(sentence)]:
+        click.echo(line)
+    click.echo(f"report of {' and '.join(run.name for run in runs)}: {page}")
+
+
+def _emit(page: Path, runs: Sequence[Run], decided: tuple[RunData, Analysis] | None) -> None:
+    """Print where the report is as JSON, and under limits the decision."""
+    from orchestrator.report import choice_facts
+
+    listed = [run.name for run in runs]
+    names: dict[str, Any] = {"run": listed[0]} if len(runs) == 1 else {"runs": listed}
+    facts = {"report": str(page.absolute()), "folder": str(page.parent.absolute())}
+    extra = {} if decided is None else {"decision": choice_facts.collect(*decided)}
+    emit({**names, **facts, **extra})
 
 
 def _formats(listed: str) -> list[str]:

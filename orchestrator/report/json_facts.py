@@ -38,7 +38,7 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
         "missing": list(headline.missing),
         "tasks": {state: states.count(state) for state in _states(run_data)},
         "metric": run_data.metric.name,
-        "metrics": {name: _metric(metric) for name, metric in METRICS.items()},
+        "metrics": {name: metric_facts(metric) for name, metric in METRICS.items()},
         "standings": [_standing(standing) for standing in run_data.comparison.standings],
         "settings": [asdict(one) for one in analysis.settings],
         **choice_facts.keys(run_data, analysis),
@@ -54,7 +54,7 @@ def collect(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
         "timeline": _timeline(analysis),
         "provenance": run.provenance,
     }
-    whole: dict[str, Any] = _finite({key: facts[key] for key in facts["keys"]})
+    whole: dict[str, Any] = finite({key: facts[key] for key in facts["keys"]})
     return in_json(whole, settings) if settings else whole
 
 
@@ -183,7 +183,8 @@ def _standing(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _metric(metric: Metric) -> dict[str, Any]:
+def metric_facts(metric: Metric) -> dict[str, Any]:
+    """What a metric is."""
     return {
         "title": metric.title,
         "help": metric.help,
@@ -260,9 +261,10 @@ def _timeline(analysis: Analysis) -> dict[str, Any]:
     return {"stints": facts.pop("spans"), **facts, "began": began}
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The value with null for each number that is not finite."""
     if isinstance(value, dict):
-        return {str(key): _finite(inner) for key, inner in value.items()}
+        return {str(key): finite(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(inner) for inner in value]
+        return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

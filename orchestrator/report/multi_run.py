@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from jobs.spec import setting
 from orchestrator.analysis.metrics import METRICS, Metric, recorded
-from orchestrator.analysis.multi_run import ComparedRun, RunsAnalysis, analyse_runs
+from orchestrator.analysis.multi_run import ComparedRun, RunResult, RunsAnalysis
 from orchestrator.analysis.ranks import Ranks
-from orchestrator.report import cautions, json_facts
+from orchestrator.analysis.robustness import Robustness
+from orchestrator.report import json_runs, run_cautions, run_values
 from orchestrator.report.headline import Headline
-from orchestrator.report.json_keys import SCHEMA
 from orchestrator.report.page import Page
-from orchestrator.report.rendering import elements, wording
+from orchestrator.report.rendering import elements, theme, wording
 from orchestrator.report.rendering.elements import (
     Content,
     Heading,
     Part,
     Section,
-    Table,
     Text,
 )
 from orchestrator.report.sections import (
@@ -28,37 +28,47 @@ from orchestrator.report.sections import (
     run_tables,
     same_network,
     significance,
-    tables,
 )
 
-UNTOLD = {"name", "command", "user"}
+MAX_NAMED = 4
 
 
-def assemble(sides: Sequence[ComparedRun], sentences: Mapping[str, str]) -> Page:
+def assemble(
+    sides: Sequence[ComparedRun], analysis: RunsAnalysis, sentences: Mapping[str, str]
+) -> Page:
     """The page that compares the runs; `sentences` are those of their own reports, by run."""
-    analysis = analyse_runs(sides)
+    ranked = [name for name, _ in analysis.ranks.means] if analysis.ranks else []
+    with theme.networks([*analysis.labels, *ranked]):
+        return _assembled(sides, analysis, sentences)
+
+
+def _assembled(
+    sides: Sequence[ComparedRun], analysis: RunsAnalysis, sentences: Mapping[str, str]
+) -> Page:
     own = tuple(
         Section(f"run-{i}", side.name, sentences[side.name], (_link(side),))
         for i, side in enumerate(sides, 1)
     )
-    harder = robustness.together([(side.name, side.run_data.robustness) for side in sides])
-    differing = [dict(_facts_of(side)) for side in sides]
+    harder = robustness.together([(side.name, _robustness(side, analysis)) for side in sides])
+    differences, same = run_values.differing(sides)
     sections = (
-        _results(sides),
+        _results(sides, analysis),
         *_certainty(analysis, sides[0].run_data.metric),
         *([_corruptions(harder)] if harder else []),
-        _differences(sides, differing),
+        run_values.section(sides, differences, same),
         *own,
     )
-    images = {s.analysis.paired_tests[0].images for s in sides if s.analysis.paired_tests}
-    sizes = wording.listed([f"{n:,}" for n in sorted(images)]) if images else "no"
-    headline = Headline(sentence(sides, analysis.ranks), "", tuple(_cautions(sides)), ())
+    images = {side.run_data.test_images for side in sides}
+    sizes = wording.listed([f"{n:,}" for n in sorted(images)])
+    headline = Headline(
+        sentence(sides, analysis), "", tuple(run_cautions.cautions(sides, analysis)), ()
+    )
     return Page(
         " + ".join(side.name for side in sides),
         f"{wording.count(len(sides), 'run')} · {sizes} test images",
         headline,
         sections,
-        _facts(sides, analysis, headline, sentences) | {"differences": differing},
+        json_runs.collect(sides, analysis, headline, sentences, differences),
         None,
     )
 
@@ -68,7 +78,18 @@ def _corruptions(harder: Content) -> Section:
     return Section(entry.name, entry.title, harder.lead, harder.parts)
 
 
-def sentence(sides: Sequence[ComparedRun], ranks: Ranks | None) -> str:
+def _robustness(side: ComparedRun, analysis: RunsAnalysis) -> Robustness | None:
+    """The robustness of a run's networks, under the labels that mean the same in all runs."""
+    own = side.run_data.robustness
+    if own is None:
+        return None
+    networks = tuple(
+        replace(one, backbone=analysis.label(side.name, one.backbone)) for one in own.networks
+    )
+    return replace(own, reference=analysis.label(side.name, own.reference), networks=networks)
+
+
+def sentence(sides: Sequence[ComparedRun], analysis: RunsAnalysis) -> str:
     """The best network over all runs, or of each run if they cannot be ranked together."""
     leaders = {
         side: side.run_data.leader.ranking[0].backbone
@@ -79,26 +100,47 @@ def sentence(sides: Sequence[ComparedRun], ranks: Ranks | None) -> str:
         return "No network has been tested yet in any of these runs."
     if not leaders:
         return "No network has learned anything in any of these runs."
-    if ranks:
-        return _best_rank(ranks)
-    told = [
-        f"{wording.title(name)} in {side.name} ({_value(side, name)})"
-        for side, name in leaders.items()
-    ]
+    if analysis.ranks:
+        return _best_rank(analysis.ranks)
+    best = {(side.name, analysis.label(side.name, own)) for side, own in leaders.items()}
+    metric = sides[0].run_data.metric
+    leaders_first = sorted(
+        (one for one in analysis.results if _leads(one, best) and one.standing.lead),
+        key=lambda one: one.standing.lead.mean if one.standing.lead else 0.0,
+        reverse=metric.higher_is_better,
+    )
+    told = [_led(one, metric) for one in leaders_first]
     unsure = [
         side.name
         for side in leaders
         if side.analysis.verdict and not side.analysis.verdict.leads and len(side.rivals) > 1
     ]
     chance = f" In {wording.listed(unsure)} the first place may be chance." if unsure else ""
-    metric = sides[0].run_data.metric
-    best = "Highest" if metric.higher_is_better else "Lowest"
-    return f"{best} {wording.noun(metric)}: {wording.listed(told)}.{chance}"
+    highest = "Highest" if metric.higher_is_better else "Lowest"
+    opening = f"{highest} {wording.noun(metric)}: {wording.listed(told)}."
+    return f"{opening}{_paired(analysis, best)}{chance}"
 
 
-def _value(side: ComparedRun, name: str) -> str:
-    """The mean of the leading metric of a network in a run."""
-    return wording.metric(side.run_data.metric, side.lead[name].mean)
+def _paired(analysis: RunsAnalysis, best: Collection[tuple[str, str]]) -> str:
+    """Whether two leaders that are one network differ significantly; empty where none are."""
+    for one in analysis.across:
+        ends = {(each.side.name, each.common.label) for each in (one.first, one.second)}
+        if ends <= set(best):
+            differ = "differ" if one.test.significant else "do not differ"
+            told = wording.p_equals(one.test.p_holm)
+            return f" On the same test images these {differ} significantly ({told})."
+    return ""
+
+
+def _leads(one: RunResult, best: Collection[tuple[str, str]]) -> bool:
+    return any((run, one.common.label) in best for run in one.runs)
+
+
+def _led(one: RunResult, metric: Metric) -> str:
+    """The leader of runs, with its value of the leading metric."""
+    lead = one.standing.lead
+    value = wording.metric(metric, lead.mean if lead else None)
+    return f"{wording.title(one.common.label)} in {wording.listed(one.runs)} ({value})"
 
 
 def _best_rank(ranks: Ranks) -> str:
@@ -112,56 +154,70 @@ def _best_rank(ranks: Ranks) -> str:
         return f"{opening}; so few rankings cannot show which network is better."
     near = [wording.title(n) for n, m in ranks.means[1:] if m - mean < ranks.critical]
     if near:
-        return f"{opening}; {wording.listed(near)} are too close to call."
+        are = "is" if len(near) == 1 else "are"
+        return f"{opening}; {wording.listed(near)} {are} too close to call."
     return f"{opening}, ahead of all others."
 
 
-def records(sides: Sequence[ComparedRun]) -> dict[str, Any]:
-    """The comparison as a plain table."""
+def records(analysis: RunsAnalysis) -> dict[str, Any]:
+    """The comparison as a plain table; the same trainings of several runs are one row."""
     import pyarrow as pa
 
-    rows = [
-        {
-            "run": side.name,
-            "backbone": s.backbone,
-            "epoch": s.epoch,
-            "accuracy": s.accuracy.mean,
-            "deviation": s.accuracy.deviation,
-            "seeds": s.accuracy.n,
-            **{
-                name: s.metrics[name].mean if name in s.metrics else None
-                for name in METRICS
-                if name != "accuracy"
-            },
-        }
-        for side in sides
-        for s in side.run_data.comparison.at(side.analysis.period)
-        if s.accuracy
-    ]
+    rows = [_record(one, analysis) for one in analysis.results if one.standing.accuracy]
     return {"runs": pa.Table.from_pylist(rows)} if rows else {}
 
 
-def _results(sides: Sequence[ComparedRun]) -> Section:
-    names = list(
-        dict.fromkeys(name for side in sides for name in side.run_data.comparison.backbones)
-    )
+def _record(one: RunResult, analysis: RunsAnalysis) -> dict[str, Any]:
+    """A row: `run` is the first of the `runs` that hold these trainings."""
+    standing, common = one.standing, one.common
+    varies = any(each.common.setting for each in analysis.results)
+    metrics = {name: standing.metrics.get(name) for name in METRICS}
+    accuracy = metrics.pop("accuracy")
+    return {
+        "run": one.runs[0],
+        "runs": " ".join(one.runs),
+        "backbone": common.backbone,
+        **({"setting": setting.told(common.setting)} if varies else {}),
+        "epoch": standing.epoch,
+        "accuracy": accuracy.mean if accuracy else None,
+        "deviation": accuracy.deviation if accuracy else None,
+        "seeds": accuracy.n if accuracy else 0,
+        **{name: spread.mean if spread else None for name, spread in metrics.items()},
+    }
+
+
+def _results(sides: Sequence[ComparedRun], analysis: RunsAnalysis) -> Section:
     built: list[Part] = []
     leading = sides[0].run_data.metric
     first = list(dict.fromkeys([leading.name, *(metric.name for metric in recorded())]))
     for metric in (METRICS[name] for name in first):
-        built += [Heading(metric.title), run_tables.metric_table(sides, names, metric)]
-    built += [Heading("Training time up to that epoch"), run_tables.time_table(sides, names)]
+        built += [Heading(metric.title), run_tables.metric_table(sides, analysis, metric)]
+    built += [
+        Heading("Training time up to that epoch"),
+        run_tables.time_table(sides, analysis),
+    ]
     others = [metric for metric in METRICS.values() if metric.name not in first]
     built += elements.fold(
-        "Other metrics", *(run_tables.metric_table(sides, names, metric) for metric in others)
+        "Other metrics",
+        *(run_tables.metric_table(sides, analysis, metric) for metric in others),
     )
     epochs = wording.listed([f"epoch {side.analysis.epoch} of {side.name}" for side in sides])
-    return Section(
-        "results",
-        "Side by side",
-        f"After {epochs}. With several seeds or splits: mean ± deviation over them.",
-        tuple(built),
-    )
+    lead = f"After {epochs}. With several seeds or splits: mean ± deviation over them."
+    return Section("results", "Side by side", lead + _held_by_several(analysis), tuple(built))
+
+
+def _held_by_several(analysis: RunsAnalysis) -> str:
+    """Which trainings several runs hold, as a sentence; empty where there are none."""
+    several = [one for one in analysis.results if len(one.runs) > 1]
+    if not several:
+        return ""
+    named = [
+        f"{wording.title(one.common.label)} ({wording.listed(one.runs)})"
+        for one in several[:MAX_NAMED]
+    ]
+    if len(several) > MAX_NAMED:
+        named.append(f"{len(several) - MAX_NAMED} more")
+    return f" The same trainings in several runs, which count once: {wording.listed(named)}."
 
 
 def _certainty(analysis: RunsAnalysis, metric: Metric) -> list[Section]:
@@ -170,7 +226,7 @@ def _certainty(analysis: RunsAnalysis, metric: Metric) -> list[Section]:
         drawn = [] if ranks.few else [significance.critical(ranks, "ranking")]
         built += [
             Heading("Ranks over runs and seeds"),
-            Text(significance.told(ranks, "rankings")),
+            Text(significance.told(ranks, "rankings") + _conditions(analysis)),
             *elements.figures(drawn),
         ]
     if analysis.across:
@@ -179,93 +235,17 @@ def _certainty(analysis: RunsAnalysis, metric: Metric) -> list[Section]:
     return [Section("certainty", title, "", tuple(built))] if built else []
 
 
-def _differences(sides: Sequence[ComparedRun], told: Sequence[Mapping[str, str]]) -> Section:
-    keys = list(dict.fromkeys(key for facts in told for key in facts))
-    rows = tuple(
-        (key, *(facts.get(key, "–") for facts in told))
-        for key in keys
-        if len({facts.get(key) for facts in told}) > 1
-    )
-    same = len(keys) - len(rows)
-    lead = f"Specification, data and versions. {same} other values are the same in all runs."
-    table = Table(
-        ("What", *(side.name for side in sides)),
-        rows or (("nothing", *("" for _ in sides)),),
-        name="differences",
-        title="Differences between the runs",
-        style="unsorted",
-    )
-    return Section("differences", "Differences", lead, (table,))
-
-
-def _facts_of(side: ComparedRun) -> list[tuple[str, str]]:
-    run, prepared = side.run_data.run, side.run_data.prepared
-    asked = {
-        key: value for key, value in run.spec.model_dump(mode="json").items() if key not in UNTOLD
+def _conditions(analysis: RunsAnalysis) -> str:
+    """That a ranking is of one run with its settings, where these differ between runs."""
+    keys = {
+        key
+        for of_run in analysis.settings.values()
+        for common in of_run.values()
+        for key in common.setting.keys() - common.within.keys()
     }
-    made = {key: value for key, value in run.provenance.items() if key not in UNTOLD}
-    data = {
-        "name": run.data,
-        "images": prepared.images if prepared else None,
-        "classes": len(side.run_data.classes),
-    }
-    hardware = sorted({f"{s.host} {s.device}" for s in side.analysis.timeline.spans})
-    return tables.flat({"spec": asked, "data": data, "made by": made, "ran on": hardware})
-
-
-def _cautions(sides: Sequence[ComparedRun]) -> list[str]:
-    told = []
-    if len({side.run_data.run.data for side in sides}) > 1:
-        told.append(
-            "The runs use different data sets (or splits), so their accuracies are not for the "
-            "same images."
-        )
-    if len({side.analysis.epoch for side in sides}) > 1:
-        told.append("The runs are compared after different epochs.")
-    for side in sides:
-        told += [f"{side.name}: {note}" for note in cautions.unlearned(side.run_data)]
-        undone = sum(state != "done" for state in side.run_data.states.values())
-        told += (
-            [f"{side.name} is not complete: {wording.count(undone, 'task')} not done."]
-            if undone
-            else []
-        )
-    return told
+    told = wording.listed(setting.in_order(keys))
+    return f" Each ranking is of one run, with its own {told}." if keys else ""
 
 
 def _link(side: ComparedRun) -> Text:
     return Text("The full report of this run", f"{side.name}/report.html")
-
-
-def _facts(
-    sides: Sequence[ComparedRun],
-    analysis: RunsAnalysis,
-    headline: Headline,
-    sentences: Mapping[str, str],
-) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "runs": [
-            {
-                "run": side.name,
-                "data": side.run_data.run.data,
-                "period": side.analysis.period,
-                "epoch": side.analysis.epoch,
-                "accuracy": side.accuracy,
-                "lead": {name: spread.mean for name, spread in side.lead.items()},
-                "sentence": sentences[side.name],
-            }
-            for side in sides
-        ],
-        "metric": sides[0].run_data.metric.name,
-        "answer": {"sentence": headline.sentence, "cautions": list(headline.cautions)},
-        "ranks": asdict(analysis.ranks) if analysis.ranks else None,
-        "across": [
-            {
-                "backbone": one.backbone,
-                **json_facts.paired_test(one.test),
-                "p_holm": one.p_holm,
-            }
-            for one in analysis.across
-        ],
-    }

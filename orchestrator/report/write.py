@@ -97,29 +97,33 @@ def write_comparison(
     formats: Sequence[str] = DEFAULT,
     metric: Metric | None = None,
     margin: float | None = None,
-) -> Path:
-    """Write a comparison of runs into `out`, and each run's report into a folder named after it."""
+) -> tuple[Path, str]:
+    """Write a comparison of runs into `out`, and each run's report into a folder named after it.
+
+    Returns the path of its first format, and its first sentence.
+    """
     need(NEEDED)
     check(formats)
     from orchestrator.analysis.analysis import analyse
-    from orchestrator.analysis.multi_run import ComparedRun
+    from orchestrator.analysis.multi_run import ComparedRun, analyse_runs
     from orchestrator.analysis.run_data import keep_leaks, read_run_data
     from orchestrator.report import multi_run, page
 
     leading = metric or _same_metric(runs)
     run_data = [read_run_data(store, run, periods, leading) for run in runs]
     sides = [ComparedRun(each, analyse(each, _in_unit(margin, each))) for each in run_data]
+    compared = analyse_runs(sides)
     with _writing(out):
         sentences = {}
         for side in sides:
             own = page.assemble(side.run_data, side.analysis)
             put(out / side.name, own, _plain(side.run_data, side.analysis, formats), formats)
             sentences[side.name] = own.headline.sentence
-        both = multi_run.assemble(sides, sentences)
-        first = put(out, both, multi_run.records(sides), formats)
+        both = multi_run.assemble(sides, compared, sentences)
+        first = put(out, both, multi_run.records(compared), formats)
     for each in run_data:
         keep_leaks(store, each)
-    return first
+    return first, both.headline.sentence
 
 
 def _in_unit(margin: float | None, run_data: RunData) -> float | None:

@@ -41,6 +41,7 @@ RARE = {
 ELSEWHERE = {
     "orch doctor": "tests/integration/test_not_queued.py",
     "orch export mlflow": "tests/integration/test_export.py",
+    "orch report RUN RUN": "tests/unit/test_runs_compared.py",
 }
 """Sections whose documents another test compares with the page."""
 

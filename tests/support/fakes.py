@@ -79,9 +79,8 @@ def _record_run(
     store: Store, spec: model.Spec, classes: Sequence[str], manifest: Manifest
 ) -> tuple[Run, plan.Plan]:
     """Record the data set, the trials and the run, as `orch submit` does."""
-    photos = str(store.root / "photos")
     entries = tuple(ImageFile(row["path"], row["label"], row["sha256"], 1000) for row in manifest)
-    source = DataSource(photos, tuple(classes), entries)
+    source = DataSource(spec.data, tuple(classes), entries)
     for settings in dict.fromkeys(one.data_settings(name) for name, _, one in spec.trained()):
         store.save_data(source.data_id(settings), source, settings)
     unfolded = plan.unfold(spec, source.data_id)

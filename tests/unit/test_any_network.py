@@ -46,6 +46,7 @@ TIMM = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", torchvision_networks.names())
 def test_every_classifier_of_torchvision_gets_a_head(name: str) -> None:
     """Without a list of names: one layer has the classes; auxiliary outputs are gone."""

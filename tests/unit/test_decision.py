@@ -188,6 +188,7 @@ def test_the_command_and_the_report_and_python_say_the_same(
     assert json.loads(json.dumps(of_python)) == told
     assert f"<h1>{told['sentence']}</h1>" in page
     assert said.splitlines()[0] == told["sentence"]
+    assert "95% interval" in said
     assert f"**{told['sentence']}**" in (tmp_path / "out" / "report.md").read_text()
     assert {one["runtime"] for one in kept["benchmarks"]} == set(RUNTIMES)
     assert (tmp_path / "out" / "figures" / "decision.svg").exists()

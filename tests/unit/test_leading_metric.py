@@ -147,13 +147,24 @@ def test_a_network_is_at_most_a_margin_worse(filled: tuple[Store, Run]) -> None:
 def test_several_runs_need_one_metric(filled: tuple[Store, Run], tmp_path: Path) -> None:
     """That of their specifications, or the one that is asked for."""
     store, run = filled
-    other = replace(run, name="other", spec=run.spec.model_copy(update={"metric": "log-loss"}))
+    _, other = fill_store(
+        store.root,
+        backbones=["vgg16", "resnet34"],
+        classes=CLASSES,
+        images_a_class=60,
+        periods=1,
+        pixels=False,
+        name="other",
+        recipe={"metric": "log-loss", "learning_rate": 0.003},
+    )
     with pytest.raises(RequestError, match="different metrics"):
         write.write_comparison(store, [run, other], tmp_path, formats=["json"])
     write.write_comparison(store, [run, other], tmp_path, (), ["json"], METRICS["loss"])
 
     facts = json.loads((tmp_path / "report.json").read_text())
-    assert facts["answer"]["sentence"].startswith("Lowest test loss: ResNet34 in ")
+    assert facts["answer"]["sentence"].startswith(
+        "Lowest test loss: ResNet34, learning_rate 0.003 in other"
+    )
     assert facts["across"][0]["method"] == "permutation"
 
 

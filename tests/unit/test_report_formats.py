@@ -22,7 +22,7 @@ from jobs.errors import RequestError
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from orchestrator.analysis import analysis, run_data
-from orchestrator.analysis.multi_run import ComparedRun
+from orchestrator.analysis.multi_run import ComparedRun, analyse_runs
 from orchestrator.report import multi_run, summary, write
 from orchestrator.report.rendering import elements, latex, wording
 from orchestrator.report.rendering.elements import Table
@@ -198,12 +198,12 @@ def test_two_runs_stand_side_by_side(tmp_path: Path) -> None:
     """
     store, one = small(tmp_path, name="short", periods=2, seeds=2)
     _, other = small(tmp_path, name="long", periods=3)
-    page = write.write_comparison(store, [one, other], tmp_path / "out")
+    page, sentence = write.write_comparison(store, [one, other], tmp_path / "out")
     facts = json.loads((tmp_path / "out" / "report.json").read_text())
     markdown = (tmp_path / "out" / "report.md").read_text()
 
     assert facts["ranks"]["blocks"] == 3
-    assert "has the best mean rank" in facts["answer"]["sentence"]
+    assert "has the best mean rank" in facts["answer"]["sentence"] == sentence
     assert [run["epoch"] for run in facts["runs"]] == [2, 3]
     assert {entry["backbone"] for entry in facts["across"]} == set(TRIO)
     assert "| spec.seeds | 2 | 1 |" in markdown
@@ -224,7 +224,7 @@ def test_runs_tested_on_harder_images_have_them_side_by_side(tmp_path: Path) -> 
     _, other = small(tmp_path, name="other", periods=2, harder=["blur"])
     _, plain = small(tmp_path, name="plain", periods=3)
     runs = sides(store, one, other, plain)
-    page = multi_run.assemble(runs, {run.name: "" for run in runs})
+    page = multi_run.assemble(runs, analyse_runs(runs), {run.name: "" for run in runs})
     harder = next(section for section in page.sections if section.place == "corruptions")
     tables = elements.tables([harder])
 
@@ -257,7 +257,7 @@ def test_a_lead_that_may_be_chance_is_called_so(tmp_path: Path) -> None:
         *small(tmp_path, backbones=["scratch", "resnet34"], images_a_class=40, periods=1)
     )
     sentence = summary.sentence(side.run_data, side.analysis)
-    beside = multi_run.sentence([side], None)
+    beside = multi_run.sentence([side], analyse_runs([side]))
 
     assert not re.search("ahead|leads", sentence)
     assert "are too close to call on " in sentence

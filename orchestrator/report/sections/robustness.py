@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jobs.catalog.corruptions import CORRUPTIONS, SEVERITIES
 from orchestrator.analysis.robustness import NetworkRobustness, Robustness
 from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.standings import in_order
 from orchestrator.report.rendering import baseline, elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Content, Heading, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below
@@ -72,9 +73,8 @@ def together(runs: Sequence[tuple[str, Robustness | None]]) -> Content | None:
         f"Accuracy is {mean}. A mean corruption error is relative to {references}. Only errors "
         "with the same reference can be compared."
     )
-    names = list(
-        dict.fromkeys(one.backbone for _, robustness in there for one in robustness.networks)
-    )
+    networks = (one for _, robustness in there for one in robustness.networks)
+    names = in_order(dict.fromkeys(one.backbone for one in networks))
     return Content(
         lead,
         (
