@@ -60,7 +60,8 @@ def enqueue(
             worker.sender.send(due)
     except BrokerUnreachable as error:
         worker.link.lost(error)
-    again = now + TURN_S * _turns(worker)
+    turns = _turns(worker)
+    again = now + (TURN_S * turns if turns > 1 else TTL_S)
     told_next.update((task.lease_key, again) for task in due)
 
 

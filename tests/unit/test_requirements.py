@@ -129,7 +129,7 @@ def test_a_run_that_waits_for_what_another_one_requires_says_so(tmp_path: Path) 
     states = readiness.task_states(store, run)
     told = fitting.unfit_by_others(store, states, [alive(16 * GB)])
 
-    assert told[0].startswith("scratch needs 20 GB of GPU memory; the largest live worker has 16 GB (")
+    assert "scratch needs 20 GB of GPU memory; the largest live worker has 16 GB (" in told[0]
     assert fitting.unfit(store, run, states, [alive(16 * GB)]) == ()
     assert fitting.unfit_by_others(store, states, [alive(24 * GB)]) == []
     store.cancel("a")
