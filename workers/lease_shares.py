@@ -56,10 +56,12 @@ def enqueue(
     if not due or not worker.link.up:
         return
     try:
-        if broker.queue_length(worker.broker_url, store=worker.store_id) == 0:
-            worker.sender.send(due)
+        if broker.queue_length(worker.broker_url, store=worker.store_id):
+            return
     except BrokerUnreachable as error:
         worker.link.lost(error)
+        return
+    worker.sender.send(due)
     turns = _turns(worker)
     again = now + (TURN_S * turns if turns > 1 else TTL_S)
     told_next.update((task.lease_key, again) for task in due)

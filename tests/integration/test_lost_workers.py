@@ -90,7 +90,8 @@ def test_the_watchers_of_a_lease_tell_others_in_turn(
     keys = [Task("train", trial, 1).lease_key for trial in run.trials]
     sign(store, 40)
     monkeypatch.setattr(peers, "SHARE_S", 1e12)
-    monkeypatch.setattr(broker, "queue_length", lambda url, **of: 0)
+    waiting = [1]
+    monkeypatch.setattr(broker, "queue_length", lambda url, **of: waiting[0])
     sent = list[str]()
     watching = []
     for number in range(40):
@@ -100,16 +101,17 @@ def test_the_watchers_of_a_lease_tell_others_in_turn(
         if task.lease_key in worker.placement.share_of(keys):
             watching.append(worker)
     told = []
-    for now in (0.0, 2.0, lease_shares.TURN_S, lease_shares.TURN_S + 2):
+    for now in (0.0, 2.0, 4.0, lease_shares.TURN_S, lease_shares.TURN_S + 2):
         sent.clear()
+        waiting[0] = int(now == 0.0)  # while messages wait nobody is idle
         for worker in watching:
             lease_shares.enqueue(worker, [task], lambda now=now: now)
         told.append(set(sent))
     lease_shares.enqueue(watching[0], [])
 
     assert len(watching) > 2 * peers.WATCHERS
-    assert [len(names) for names in told] == [peers.WATCHERS, 0, peers.WATCHERS, 0]
-    assert not told[0] & told[2]
+    assert [len(names) for names in told] == [0, peers.WATCHERS, 0, peers.WATCHERS, 0]
+    assert not told[1] & told[3]
     assert watching[0].leases.told_next == {}
 
 
