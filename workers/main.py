@@ -91,6 +91,7 @@ def _prepare(
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
     called = re.sub(r"[^A-Za-z0-9._-]", "-", name or f"{host}-{chosen.name}-{os.getpid()}")
     codec.refuse_newer(HeartbeatRecord, store.heartbeat_path(called))
+    heartbeat.refuse_namesake(store, called)
     logs.name_process(host, called)
     admission = Admission(slots, memory.total_bytes(chosen) if slots > 1 else 0)
     return Worker(
