@@ -200,6 +200,13 @@ class NewerRecord(OutOfReach):
     failure = "newer-record"
 
 
+class UnknownEntry(OutOfReach):
+    """A run or a trial that names an entry of a registry which this orch does not have."""
+
+    exit_code = 2
+    failure = "unknown-entry"
+
+
 class WorkerLost(WorkError):
     """The process executing a task died without reporting an error."""
 

@@ -78,6 +78,9 @@ MAX_COLUMNS = 100
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
 
+COMPLETING = "_ORCH_COMPLETE"
+"""Set by a shell that wants a word completed."""
+
 EXAMPLE = """\b
 Examples:
   orch submit --all-backbones --periods 3 --wait
@@ -197,6 +200,10 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
+    if COMPLETING in os.environ:
+        from orchestrator.terminal import bash_completion
+
+        bash_completion.register()
     try:
         code: Any = cli.main(args=arguments, prog_name="orch", standalone_mode=False)
         return code if isinstance(code, int) else 0

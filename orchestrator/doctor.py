@@ -9,59 +9,38 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
 
 from jobs import install_hints
-from jobs.catalog import backbones
-from jobs.errors import AccessDenied, MissingWeights, OrchError
+from jobs.errors import AccessDenied, OrchError, UnknownEntry
 from jobs.settings import Settings, command_line
 from jobs.store.paths import StorePaths
 from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY
 from jobs.versions import version_of
-from models.networks import weights
-from orchestrator import network_check, own_packages, preflight
+from orchestrator import own_packages, preflight
+from orchestrator.diagnosis import Diagnosis
+from orchestrator.extras_here import EXTRAS, packages
 from orchestrator.local import embedded_redis, stack
 from orchestrator.monitoring import heartbeats
+from orchestrator.weights_here import weights
 from workers.devices import discovery
 from workers.messaging import address, broker, password_file, stores
 
-EXTRAS = {
-    "worker": ("torch", "torchvision", "numpy", "pillow", "scikit-learn"),
-    "report": ("matplotlib", "jinja2", "numpy", "pillow"),
-    "flower": ("flower",),
-    "metrics": ("prometheus-client",),
-    "tensorboard": ("tensorboard",),
-    "mlflow": ("mlflow-skinny", "sqlalchemy", "alembic"),
-    "onnx": ("onnx", "onnxruntime", "onnxscript"),
-}
-
 LOADING_S = 180.0
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """One diagnosis: `state` is ok, missing (optional) or broken; `remedy` says what to do."""
-
-    subject: str
-    state: str
-    found: str
-    remedy: str = ""
 
 
 def diagnose(settings: Settings) -> list[Diagnosis]:
     """All diagnoses, in the order in which a user would ask."""
     return [
         _python(),
-        *_packages(),
+        *packages(),
         *_loading(),
         _store(settings),
         *_runs(settings),
         _broker(settings),
         _workers(settings),
         _devices(),
-        *_weights(settings),
+        *weights(settings),
     ]
 
 
@@ -73,26 +52,13 @@ def _python() -> Diagnosis:
     )
 
 
-def _packages() -> list[Diagnosis]:
-    analysis = []
-    for extra, packages in EXTRAS.items():
-        versions = {package: version_of(package) for package in packages}
-        absent = [package for package, version in versions.items() if version is None]
-        installed = ", ".join(
-            f"{package} {version}" for package, version in versions.items() if version
-        )
-        state, remedy = ("missing", install_hints.install_command(extra)) if absent else ("ok", "")
-        analysis.append(Diagnosis(f"packages for '{extra}'", state, installed or "none", remedy))
-    return analysis
-
-
 def _loading() -> list[Diagnosis]:
     """Whether a worker could import what its tasks need.
 
     An installed package may lack a shared library. The import runs in a separate process, which may
     crash. It is timed, because it may take a minute on a slow disk.
     """
-    if any(version_of(package) is None for package in EXTRAS["worker"]):
+    if any(version_of(package) is None for package in EXTRAS["worker"].packages):
         return []
     began = time.monotonic()
     command = [sys.executable, "-c", f"import {CHILD_ENTRY.partition(':')[0]}"]
@@ -153,6 +119,8 @@ def _runs(settings: Settings) -> list[Diagnosis]:
                 store.load_run(name)
             except AccessDenied as error:
                 denied.append(Diagnosis("runs", "broken", f"unreadable: {name}", str(error)))
+            except UnknownEntry as error:
+                denied.append(Diagnosis("runs", "missing", f"an entry for {name}", str(error)))
             except OrchError:
                 damaged.append(name)
     if not damaged:
@@ -233,46 +201,3 @@ def _devices() -> Diagnosis:
         summary = f"{cores}; CUDA_VISIBLE_DEVICES={chosen} names no GPU that the driver lists"
         return Diagnosis("devices", "ok", summary, "unset CUDA_VISIBLE_DEVICES, if GPUs are here")
     return Diagnosis("devices", "ok", f"{len(gpus)} GPU(s), {cores}")
-
-
-def _weights(settings: Settings) -> list[Diagnosis]:
-    """Diagnoses of pretrained weights.
-
-    One covers all files that training would find here. Each missing file gets one, and so does each
-    file whose content does not match its name.
-    """
-    backbone_of: dict[str, str] = {}  # by file name; the first backbone that uses it
-    for entry in backbones.CATALOG.values():
-        if entry.weights_file:
-            backbone_of.setdefault(str(entry.weights_file), entry.name)
-    there: dict[str, Path] = {}
-    for name, backbone in backbone_of.items():
-        with contextlib.suppress(MissingWeights):
-            there[name] = weights.find_weights(backbone, settings.weights_dir, downloads=None)
-    where = settings.weights_dir or f"{weights.torch_cache()}; ORCH_WEIGHTS_DIR is not set"
-    if not there:
-        return [
-            Diagnosis(
-                "weights",
-                "missing",
-                f"none in {where}; 'orch submit' downloads what it needs",
-                "export ORCH_WEIGHTS_DIR=/folder/with/pth/files (without internet access)",
-            )
-        ]
-    refused = network_check.unsound_weights(
-        [backbone_of[name] for name in there], settings.weights_dir
-    )
-    sound = [name for name in there if backbone_of[name] not in refused]
-    broken = [
-        Diagnosis("weights", "broken", problem, "replace or remove it")
-        for problem in refused.values()
-    ]
-    folders = ", ".join(sorted({str(there[name].parent) for name in sound}))
-    ok = [Diagnosis("weights", "ok", f"{folders}: {', '.join(sound)}")] if sound else []
-    absent = [name for name in backbone_of if name not in there]
-    return [*ok, *broken, *(_missing_weights(name, where) for name in absent)]
-
-
-def _missing_weights(name: str, where: Path | str) -> Diagnosis:
-    remedy = f"put {name} there, or have it downloaded"
-    return Diagnosis("weights", "missing", f"{name} is not in {where}", remedy)

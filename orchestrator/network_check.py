@@ -100,6 +100,17 @@ def unsound_weights(names: Sequence[str], weights_dir: Path | None) -> dict[str,
     return {name: str(described["message"]) for name, described in refused.items()}
 
 
+def without_weights(names: Sequence[str], weights_dir: Path | None) -> list[str]:
+    """Those of these networks whose weights are not on this machine; none without torch."""
+    if not names or not has_torch():
+        return []
+    _require_timm(names)
+    requests = [Asked(name, {}, None, None, pretrained=True, local=True) for name in names]
+    refused = _ask(requests, 2, weights_dir)["refused"]
+    missing = {n for n, each in refused.items() if each["failure"] == MissingWeights.failure}
+    return [name for name in names if name in missing]
+
+
 def _require_timm(labels: Iterable[str]) -> None:
     """Raise `MissingExtra` where torch is installed for the work, but timm is not."""
     asks = any(reference.parse(name).library == "timm" for name in labels)

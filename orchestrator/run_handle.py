@@ -260,7 +260,8 @@ class RunHandle:
         )
         grown = bench.record(self.store, self.record, asked)
         only = {task.id for task in asked.tasks}
-        here, _, _ = launch.begin(chosen, self.store, grown, workers, device, only)
+        count = bench.workers_for(chosen, workers)
+        here, _, _ = launch.begin(chosen, self.store, grown, count, device, only)
         handle = RunHandle(self.store, grown)
         return replace(handle, look=launch.watching(self.store, grown, here))
 
@@ -269,9 +270,10 @@ class RunHandle:
 
         Where only evaluations and benchmarks are open that were asked for later, it is these alone.
         """
+        from jobs.store import named_runs
         from orchestrator.submission import cancel
 
-        return cancel.cancel(self.store, self.store.load_run(self.name))
+        return cancel.cancel(self.store, named_runs.run_or_outline(self.store, self.name))
 
     def remove(self, *, dry_run: bool = False) -> Removal:
         """Remove it with what no other run shares; returns what was, or would be, removed.

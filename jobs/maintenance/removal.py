@@ -13,12 +13,14 @@ from pathlib import Path
 from jobs import atomic
 from jobs.errors import OrchError
 from jobs.maintenance.prune import DEAD_AFTER_S, Prunable, remove, touched
+from jobs.spec.networks import own_files
 from jobs.store import codec, tables
 from jobs.store.features import FeaturesRecord
-from jobs.store.runs import Run, read_run
+from jobs.store.runs import Run, RunOutline, read_outline
 from jobs.store.store import Store
 from jobs.task import KINDS, ON
 
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 REMOVED = ".removed"
 """The name of a run's folder ends so while the rest of the run is removed."""
 
@@ -37,7 +39,7 @@ class Removal:
         return sum(item.bytes for item in self.items)
 
 
-def plan_removal(store: Store, run: Run) -> Removal:
+def plan_removal(store: Store, run: Run | RunOutline) -> Removal:
     """Everything of a run that no other run shares; nothing is changed."""
     others = [name for name in atomic.list_names(store.runs_folder) if name != run.name]
     trials = {trial for trial in run.trials if not _other_runs(store, trial, run.name)}
@@ -60,7 +62,9 @@ def plan_removal(store: Store, run: Run) -> Removal:
     return Removal(tuple(items), tuple(name for name in shared if name not in doomed), doomed)
 
 
-def remove_run(store: Store, run: Run, act: Callable[[Prunable], None] = remove) -> Removal:
+def remove_run(
+    store: Store, run: Run | RunOutline, act: Callable[[Prunable], None] = remove
+) -> Removal:
     """Remove a run; what it shares stays. Raises `OSError`, or `OrchError` where files are left.
 
     The run's own folder is put aside first: workers then start none of its tasks. It is removed
@@ -106,14 +110,14 @@ def _of_interrupted(store: Store, now: float) -> Iterator[Path]:
             continue
         name, record = aside.name[1:].rsplit(".", 2)[0], aside / store.run_path("a").name
         with contextlib.suppress(OrchError, OSError):
-            run = read_run(record, atomic.file_state(record), name)
+            run = read_outline(record, atomic.file_state(record), name)
             again = store.run_path(name).exists()  # submitted again: what it uses stays
             left = replace(run, name=aside.name) if again else run
             yield from (item.path for item in plan_removal(store, left).items)
         yield aside
 
 
-def size_of_run(store: Store, run: Run) -> tuple[int, int]:
+def size_of_run(store: Store, run: Run | RunOutline) -> tuple[int, int]:
     """Bytes that removing the run would free, and bytes of what it shares with other runs."""
     removal = plan_removal(store, run)
     shared = _belongings(store, removal.shared)
@@ -164,7 +168,7 @@ def _features(store: Store, data_sets: set[str]) -> Iterator[Path]:
                     yield from (folder / name, folder / Path(record.file).name)
 
 
-def _networks(store: Store, run: Run, others: Iterable[str]) -> list[Path]:
+def _networks(store: Store, run: Run | RunOutline, others: Iterable[str]) -> list[Path]:
     """Copies of own files that no other run uses; none where a run cannot be read."""
     mine = _network_files(run)
     if not mine:
@@ -177,8 +181,15 @@ def _networks(store: Store, run: Run, others: Iterable[str]) -> list[Path]:
     return [store.network_path(name) for name in sorted(mine)]
 
 
-def _network_files(run: Run) -> set[str]:
-    return {name for network in run.spec.networks.values() for name in network.files}
+def _network_files(run: Run | RunOutline) -> set[str]:
+    """The names of its own files in the store; of an outline those that are plain names."""
+    if isinstance(run, Run):
+        return {name for network in run.spec.networks.values() for name in network.files}
+    networks = run.settings.get("networks")
+    each = networks.values() if isinstance(networks, dict) else ()
+    own = [(one.get("source"), one.get("weights")) for one in each if isinstance(one, dict)]
+    files = (name for source, weights in own for name in own_files(source, weights))
+    return {name for name in files if isinstance(name, str) and PLAIN_NAME.fullmatch(name)}
 
 
 def _folders_of_tasks(store: Store) -> list[Path]:

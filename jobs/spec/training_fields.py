@@ -40,7 +40,7 @@ TRAINING_KEYS: dict[str, Key] = {
         0.0,
         float,
         "Weight decay; norms and biases have none.",
-        "weight decay. Norms and biases have none: parameters of fewer than two dimensions",
+        "weight decay. Parameters of fewer than two dimensions (norms, biases) have none",
         metavar="DECAY",
         later=True,
     ),

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from jobs import atomic
-from jobs.errors import DamagedFile, NewerRecord
+from jobs.errors import DamagedFile, NewerRecord, UnknownEntry
 from jobs.store.records import Record
 
 R = TypeVar("R", bound=Record)
@@ -122,3 +122,12 @@ def damaged_file(
 ) -> DamagedFile:
     """The error for a file of the store with invalid contents."""
     return DamagedFile(f"{path} is damaged: {reason.rstrip('.')}. {remedy}")
+
+
+def unknown_entry(path: Path, who: str, told: str, newer: str = "") -> UnknownEntry:
+    """The error for a run or a trial that names what no registry of this orch has.
+
+    `newer` says what else tells of a newer orch.
+    """
+    why = f"{newer}, and " if newer else ""
+    return UnknownEntry(f"{who} {told}. {path} {why}is left as it is.")

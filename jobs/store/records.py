@@ -215,7 +215,7 @@ class HeartbeatRecord(Record, frozen=True, kw_only=True):
 # Requests
 
 
-class RunRecord(Record, frozen=True, kw_only=True):
+class RunRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     """A run: its specification, trials and tasks; `Run.format` says what each format has."""
 
     FORMAT: ClassVar[int] = 3
@@ -226,6 +226,7 @@ class RunRecord(Record, frozen=True, kw_only=True):
     tasks: tuple[str, ...]
     submitted_at: Number
     provenance: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 class CancelledRecord(Record, frozen=True):

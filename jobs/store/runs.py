@@ -25,7 +25,10 @@ NAME_OF_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One `orch submit`. `trials` and `tasks` are in the order in which they are enqueued."""
+    """One `orch submit`. `trials` and `tasks` are in the order in which they are enqueued.
+
+    `notes` say what was odd about its data when it was submitted.
+    """
 
     name: str
     spec: Spec
@@ -34,6 +37,7 @@ class Run:
     tasks: tuple[str, ...]
     submitted_at: Number
     provenance: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
     @property
     def data_sets(self) -> tuple[str, ...]:
@@ -140,16 +144,19 @@ def read_run(path: Path, state: tuple[int, ...], name: str | None = None) -> Run
     """The run in a file, read again only if its state (`atomic.file_state`) has changed.
 
     `name` is that of the run, by default that of its folder. Raises `FileNotFoundError`,
-    `DamagedFile` and `NewerRecord`.
+    `DamagedFile`, `NewerRecord` and `UnknownEntry`.
     """
-    from jobs.spec import value_errors
+    from jobs.spec import unknown_entries, value_errors
     from jobs.spec.model import Spec
 
     outline, record = _checked(path, name)
     try:
         spec = Spec(**record.spec)
     except (TypeError, ValueError, AttributeError, RequestError) as error:
-        if newer := _newer(record, Spec):
+        newer = _newer(record, Spec)
+        if strange := unknown_entries.told(record.spec):
+            raise codec.unknown_entry(path, f"the run {outline.name}", strange, newer) from None
+        if newer:
             raise NewerRecord(
                 f"{path} {newer}, and this is orch {version_of('orch')}. The run is left as it is. "
                 "Upgrade orch on this machine."
@@ -163,6 +170,7 @@ def read_run(path: Path, state: tuple[int, ...], name: str | None = None) -> Run
         outline.tasks,
         outline.submitted_at,
         record.provenance,
+        record.notes,
     )
 
 
@@ -181,9 +189,9 @@ def _newer(record: RunRecord, model: type[Spec]) -> str:
 
 
 @functools.lru_cache(maxsize=16)
-def read_outline(path: Path, state: tuple[int, ...]) -> RunOutline:
+def read_outline(path: Path, state: tuple[int, ...], name: str | None = None) -> RunOutline:
     """Like `read_run`, without the specification, whose contents are not checked."""
-    return _checked(path)[0]
+    return _checked(path, name)[0]
 
 
 def _checked(path: Path, name: str | None = None) -> tuple[RunOutline, RunRecord]:

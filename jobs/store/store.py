@@ -178,6 +178,7 @@ class Store(LedgerStore):
             tasks=run.tasks,
             submitted_at=run.submitted_at,
             provenance=run.provenance,
+            notes=run.notes,
         )
         atomic.write_json(self.run_path(run.name), codec.encode(record) | {"format": run.format})
 
@@ -287,12 +288,13 @@ class Store(LedgerStore):
             return self.run_folder(run).stat().st_mtime_ns
 
     def latest_run(self) -> Run:
-        """The run submitted last, of those that this user may read.
+        """The run submitted last, of those that this user may read; errors as of `load_run`."""
+        return self.load_run(self.latest_name())
 
-        Raises `UnknownRun` if there is none.
-        """
+    def latest_name(self) -> str:
+        """The name of that run; raises `UnknownRun` if there is none."""
         known = [name for name in self.run_names() if os.access(self.run_path(name), os.R_OK)]
         if not known:
             start = settings.command_line(self.root, "submit", "--all-backbones")
             raise UnknownRun(f"the store {self.root} has no runs yet. Start one with: {start}")
-        return self.load_run(known[-1])
+        return known[-1]

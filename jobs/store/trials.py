@@ -16,7 +16,7 @@ from jobs.task import Trial
 def read_trial(path: Path, state: tuple[int, ...]) -> Trial:
     """The trial in a file, read again only if its state (`atomic.file_state`) has changed.
 
-    Raises `FileNotFoundError` and `DamagedFile`.
+    Raises `FileNotFoundError`, `DamagedFile` and `UnknownEntry`.
     """
     record = codec.read(path, TrialRecord)
     if record is None:
@@ -24,7 +24,9 @@ def read_trial(path: Path, state: tuple[int, ...]) -> Trial:
     try:
         return Trial.from_dict(structs.asdict(record))
     except (TypeError, ValueError) as error:
-        from jobs.spec import value_errors
+        from jobs.spec import unknown_entries, value_errors
         from jobs.spec.model import Recipe
 
+        if strange := unknown_entries.told(record.recipe):
+            raise codec.unknown_entry(path, f"the trial {path.parent.name}", strange) from None
         raise codec.damaged_file(path, value_errors.first_problem(error, Recipe)) from None

@@ -183,13 +183,13 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def refusal(error: OrchError) -> dict[str, str]:
-    """Kind and message of an error, for the process that asked."""
+    """Kind, message and failure class of an error, for the process that asked."""
     kind = type(error).__name__ if isinstance(error, RequestError) else "BadSpec"
     message = str(error)
     if isinstance(error, BadWeights):
         kind = "MissingWeights"
         message += " Or use random weights with --weights none."
-    return {"kind": kind, "message": message}
+    return {"kind": kind, "message": message, "failure": error.failure}
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from jobs.settings import Settings
 from orchestrator.formatting import plain
 from orchestrator.submission import launch
 from orchestrator.terminal.options import call, examples, json_option, store_option
+from orchestrator.terminal.run_argument import run_argument
 
 if TYPE_CHECKING:
     from jobs.store.runs import Run
@@ -24,7 +25,7 @@ EPILOG = examples(
 
 
 @click.command(epilog=EPILOG)
-@click.argument("run", metavar="[RUN]", required=False)
+@run_argument()
 @click.option(
     "--backbone",
     "backbones",
@@ -81,6 +82,7 @@ def bench_command(
     """
     from jobs.store.store import Store
     from orchestrator.submission import bench
+    from orchestrator.terminal import part
     from orchestrator.terminal.latest import latest_with
 
     store = Store(settings.store).open()
@@ -90,15 +92,15 @@ def bench_command(
     said = [plain(line) for line in bench.lines(grown, asked)]
     facts = bench.facts(asked)
     only = {task.id for task in asked.tasks}
-    awaited = launch.Awaited(
-        bench.awaited(store, grown, asked),
-        lambda: _results(store, grown, asked),
+    again = (
         "the benchmarks are recorded, and what is measured stays. Wait for them with the same "
-        f"command; stop them with: {call(settings, 'cancel', grown.name)}",
+        f"command; stop them with: {call(settings, 'cancel', grown.name)}"
     )
-    wait = not no_wait
+    followed, measuring = part.narrowed(store, grown, only, "benchmarks", again)
+    awaited = launch.Awaited(followed, measuring, lambda: _results(store, grown, asked))
+    here = bench.workers_for(settings, workers)
     return launch.launch(
-        settings, store, grown, said, workers, device, wait, as_json, facts, only, awaited
+        settings, store, grown, said, here, device, not no_wait, as_json, facts, only, awaited
     )
 
 

@@ -6,25 +6,34 @@ import click
 
 from jobs.settings import Settings
 from orchestrator.terminal.options import call, emit, examples, json_option, store_option
+from orchestrator.terminal.run_argument import run_argument
 
 
 @click.command(epilog=examples("orch cancel digits-3x10-1f3a9c"))
-@click.argument("run")
+@run_argument()
 @json_option
 @store_option
 @click.pass_obj
-def cancel_command(settings: Settings, run: str, as_json: bool) -> None:
+def cancel_command(settings: Settings, run: str | None, as_json: bool) -> None:
     """Cancel a run: its tasks stop after the current step. Results and checkpoints are kept.
 
+    Without RUN, it is the only one with open tasks; if there are several, they are listed.
     Tasks that another run also needs continue. 'orch resume RUN' undoes the cancellation. Of a run
     whose own tasks are over, only what 'orch bench' and 'orch evaluate' added is cancelled.
     """
-    from orchestrator import api, preflight
+    from jobs.store import named_runs
+    from jobs.store.store import Store
+    from orchestrator import preflight
+    from orchestrator.monitoring.status import run_status
+    from orchestrator.submission import cancel
+    from orchestrator.terminal import latest
 
-    chosen = api.open_store(settings.store).run(run)
-    status = chosen.status()
+    store = Store(settings.store).open()
+    run = latest.only_open(store) if run is None else run
+    chosen = named_runs.run_or_outline(store, run)
+    status = run_status(store, chosen)
     preflight.require_writable(settings.store)
-    cancelled = chosen.cancel()
+    cancelled = cancel.cancel(store, chosen)
     if as_json:
         facts = {"run": run, "cancelled": cancelled.whole, "dropped": list(cancelled.dropped)}
         emit(facts | {"tasks": status.tasks})

@@ -13,6 +13,7 @@ from jobs.errors import MissingExtra, RequestError
 from jobs.settings import Settings, folder
 from orchestrator.commands.export_model import model_command
 from orchestrator.terminal.options import emit, examples, json_option, store_option
+from orchestrator.terminal.run_argument import run_argument
 
 if TYPE_CHECKING:
     from jobs.store.runs import Run
@@ -45,7 +46,7 @@ out_option = click.option(
 
 
 @export_command.command(epilog=examples("orch export tensorboard digits-3x10-1f3a9c --out boards/"))
-@click.argument("run", required=False)
+@run_argument()
 @out_option
 @json_option
 @store_option
@@ -68,7 +69,7 @@ def tensorboard_command(
 
 
 @export_command.command(epilog=examples("orch export mlflow digits-3x10-1f3a9c --out tracking/"))
-@click.argument("run", required=False)
+@run_argument()
 @out_option
 @json_option
 @store_option

@@ -15,6 +15,7 @@ from orchestrator.terminal.options import (
     split_option,
     store_option,
 )
+from orchestrator.terminal.run_argument import run_argument
 
 if TYPE_CHECKING:
     from orchestrator.exported import Exported
@@ -30,7 +31,7 @@ FORMATS = ("torch", "safetensors", "onnx")
         "--format onnx --format safetensors --out vit/",
     ),
 )
-@click.argument("name", metavar="[RUN]", required=False)
+@run_argument("name")
 @click.option("--backbone", required=True, metavar="NAME", help="The network to export.")
 @setting_option
 @split_option

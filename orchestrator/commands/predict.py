@@ -24,6 +24,7 @@ from orchestrator.terminal.options import (
     split_option,
     store_option,
 )
+from orchestrator.terminal.run_argument import run_names
 
 if TYPE_CHECKING:
     from jobs.store.runs import Run
@@ -60,7 +61,10 @@ def _range(ctx: click.Context, option: click.Parameter, value: str | None) -> An
     "images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path(path_type=Path)
 )
 @click.option(
-    "--run", metavar="RUN", help="The run whose networks predict.  [default: the latest run]"
+    "--run",
+    metavar="RUN",
+    shell_complete=run_names,
+    help="The run whose networks predict.  [default: the latest run]",
 )
 @click.option(
     "--backbone",

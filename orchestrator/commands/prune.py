@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
 
 from jobs.settings import Settings
-from orchestrator.formatting import megabytes
+from orchestrator.formatting import megabytes, plain
 from orchestrator.terminal.options import call, emit, examples, json_option, store_option
+from orchestrator.terminal.run_argument import runs_argument
 
 SHOWN = 20
 
@@ -16,7 +18,7 @@ SHOWN = 20
 @click.command(
     epilog=examples("orch prune --dry-run", "orch prune digits-3x10-1f3a9c --keep best,last")
 )
-@click.argument("runs", metavar="[RUN]...", nargs=-1)
+@runs_argument
 @click.option(
     "--keep",
     default="best,last,periods",
@@ -45,7 +47,9 @@ def prune_command(
 
     policy = parse_policy(keep)
     store = Store(settings.store).open()
-    chosen = [store.load_run(name) for name in (runs or store.run_names())]
+    chosen, left = _known(store, runs or store.run_names())
+    for why in left:
+        click.echo(f"caution: {plain(why)} Its checkpoints stay.", err=True)
     if not dry_run:
         preflight.require_writable(settings.store)
     prunable = [*find_prunable(store, chosen, policy), *find_orphans(store)]
@@ -66,6 +70,19 @@ def prune_command(
         return 0
     _tell(settings, prunable, size, dry_run, runs, keep)
     return 0
+
+
+def _known(store: Any, names: Iterable[str]) -> tuple[list[Any], list[str]]:
+    """The runs of these names, and why others are left as they are: this orch lacks an entry."""
+    from jobs.errors import UnknownEntry
+
+    runs, left = [], []
+    for name in names:
+        try:
+            runs.append(store.load_run(name))
+        except UnknownEntry as error:
+            left.append(str(error))
+    return runs, left
 
 
 def _tell(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,13 @@ import click
 from jobs.settings import Settings
 from orchestrator.formatting import plain
 from orchestrator.submission import launch, launch_words
+from orchestrator.terminal import interruption
 from orchestrator.terminal.options import call, emit, examples, fields, json_option, store_option
+from orchestrator.terminal.run_argument import run_names_or_files
 from orchestrator.terminal.spec_options import spec_option
 
 if TYPE_CHECKING:
+    from jobs.spec.model import Spec
     from jobs.store.runs import Run
     from jobs.store.store import Store
     from orchestrator.monitoring.status import RunStatus
@@ -53,13 +57,20 @@ def _options(command: Any) -> Any:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("source", metavar="[SPEC.yaml|RUN]", required=False)
+@click.argument(
+    "source", metavar="[SPEC.yaml|RUN]", required=False, shell_complete=run_names_or_files
+)
 @click.option(
     "--all-backbones",
     is_flag=True,
     help="Rank every backbone of the catalog that has pretrained weights; the default.",
 )
 @_options
+@click.option(
+    "--skip-missing",
+    is_flag=True,
+    help="Leave out networks whose pretrained weights are not on this machine.",
+)
 @click.option(
     "--no-wait", is_flag=True, help="Return at once; the same command shows the ranking later."
 )
@@ -93,7 +104,9 @@ def rank_command(
     if no_wait:
         facts = {"goes_on": goes_on}
         return launch.launch(settings, store, run, said, workers, device, False, as_json, facts)
-    here, sent, states = launch.begin(settings, store, run, workers, device)
+    again = f"run {run.name} is recorded. Continue with: {call(settings, 'rank', run.name)}"
+    with interruption.ends_with(settings, again):
+        here, sent, states = launch.begin(settings, store, run, workers, device)
     if not as_json:
         for line in [*said, *launch_words.lines_of(settings, run, here, sent, states)]:
             click.echo(line)
@@ -144,8 +157,10 @@ def _recorded(
     from orchestrator.submission import rank, record
     from orchestrator.terminal import progress_bar
 
+    skips = options.pop("skip_missing")
     spec = rank.rank_spec(_values(spec_file, options))
-    with contextlib.ExitStack() as reading:
+    spec = _present(spec, settings) if skips else spec
+    with contextlib.ExitStack() as reading, _hinting(skips):
         tell = reading.enter_context(progress_bar.progress_when_slow("reading the data folder"))
         store, run, request = record.record(
             spec, settings, workers, device, tell, check_networks=network_check.resolve
@@ -157,6 +172,34 @@ def _recorded(
         f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
     ]
     return store, run, [plain(line) for line in said], request.known is not None
+
+
+@contextlib.contextmanager
+def _hinting(skips: bool) -> Iterator[None]:
+    """Missing weights are told with the option that ranks the other networks."""
+    from jobs.errors import MissingWeights
+    from orchestrator.submission import skip_missing
+
+    try:
+        yield
+    except MissingWeights as error:
+        raise MissingWeights(f"{error}{'' if skips else skip_missing.HINT}") from None
+
+
+def _present(spec: Spec, settings: Settings) -> Spec:
+    """The specification without networks whose weights are missing, which are told."""
+    from orchestrator.submission import skip_missing
+
+    if settings.broker_url is not None:
+        raise click.UsageError(
+            "--skip-missing looks for weights on this machine, but ORCH_BROKER_URL is set, so "
+            "others may do the work. Leave it out."
+        )
+    kept, absent = skip_missing.without_missing(spec, settings.weights_dir)
+    if absent:
+        names = plain(", ".join(absent))
+        click.echo(f"left out, as their weights are not here: {names}", err=True)
+    return kept
 
 
 def _values(spec_file: str | None, options: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from jobs.settings import Settings, folder
 from orchestrator.formatting import plain
 from orchestrator.report.write import DEFAULT, FORMATS, check
 from orchestrator.terminal.options import emit, examples, json_option, store_option
+from orchestrator.terminal.run_argument import runs_argument
 
 if TYPE_CHECKING:
     from jobs.store.runs import Run
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
         "orch report digits-3x10-1f3a9c animals-3x10-77ab01 --out both/",
     )
 )
-@click.argument("runs", metavar="[RUN]...", nargs=-1)
+@runs_argument
 @click.option(
     "--period",
     "periods",

@@ -10,6 +10,7 @@ import click
 from jobs.settings import Settings
 from orchestrator.submission import launch
 from orchestrator.terminal.options import call, emit, examples, json_option, store_option
+from orchestrator.terminal.run_argument import run_argument
 
 if TYPE_CHECKING:
     from jobs.store.runs import Run
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog=examples("orch resume digits-3x10-1f3a9c --wait", "orch resume digits-3x10-1f3a9c --all")
 )
-@click.argument("run")
+@run_argument()
 @click.option(
     "--all",
     "carry_on",
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def resume_command(
     settings: Settings,
-    run: str,
+    run: str | None,
     carry_on: bool,
     workers: int | None,
     device: str | None,
@@ -41,29 +42,36 @@ def resume_command(
 ) -> int:
     """Continue a run: start the broker and workers missing on this machine, enqueue ready tasks.
 
+    Without RUN, it is the latest with anything left to do, a cancelled one too.
+
     The store records what is done, so nothing is done twice, even if the queue was lost.
     """
     return _again(settings, run, workers, device, wait, as_json, reset=False, carry_on=carry_on)
 
 
 @click.command(epilog=examples("orch retry digits-3x10-1f3a9c"))
-@click.argument("run")
+@run_argument()
 @launch.options
 @json_option
 @store_option
 @click.pass_obj
 def retry_command(
-    settings: Settings, run: str, workers: int | None, device: str | None, wait: bool, as_json: bool
+    settings: Settings,
+    run: str | None,
+    workers: int | None,
+    device: str | None,
+    wait: bool,
+    as_json: bool,
 ) -> int:
     """Retry only the failed tasks of a run, from their last checkpoints. Tasks that depend on them
-    follow.
+    follow. Without RUN, it is the latest with a failed task.
     """
     return _again(settings, run, workers, device, wait, as_json, reset=True)
 
 
 def _again(
     settings: Settings,
-    name: str,
+    name: str | None,
     workers: int | None,
     device: str | None,
     wait: bool,
@@ -77,7 +85,7 @@ def _again(
     from orchestrator.submission import submit
 
     store = Store(settings.store).open()
-    run = store.load_run(name)
+    run = store.load_run(_latest(store, reset) if name is None else name)
     preflight.require_writable(settings.store)
     preflight.require_machine(settings, workers, device)
     if settings.broker_url is not None:
@@ -85,7 +93,7 @@ def _again(
     carried = _carried_on(store, run) if carry_on else []
     retried = submit.reset_failures(store, run) if reset else []
     if reset and not retried:
-        return _nothing_failed(settings, name, as_json)
+        return _nothing_failed(settings, run.name, as_json)
     store.reopen(run)
     still_open = "open" in readiness.task_states(store, run).values()
     again = f"; {len(retried)} failed task(s) to be tried again" if reset else ""
@@ -95,6 +103,15 @@ def _again(
     facts |= {"carried_on": carried} if carry_on else {}
     only = {task.id for task in retried} if reset else None
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts, only)
+
+
+def _latest(store: Store, reset: bool) -> str:
+    """The latest run with something to do again."""
+    from orchestrator.terminal import latest
+
+    if reset:
+        return latest.latest_in(store, ("failed",), "a failed task")
+    return latest.latest_in(store, ("open", "cancelled"), "anything left to do")
 
 
 def _nothing_failed(settings: Settings, name: str, as_json: bool) -> int:

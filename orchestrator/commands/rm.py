@@ -9,6 +9,7 @@ import click
 from jobs.settings import Settings
 from orchestrator.formatting import megabytes
 from orchestrator.terminal.options import call, emit, examples, json_option, store_option
+from orchestrator.terminal.run_argument import run_argument
 
 if TYPE_CHECKING:
     from jobs.maintenance.removal import Removal
@@ -17,7 +18,7 @@ SHOWN = 20
 
 
 @click.command("rm", epilog=examples("orch rm digits-3x10-1f3a9c --dry-run"))
-@click.argument("run")
+@run_argument(required=True)
 @click.option("--dry-run", is_flag=True, help="Show what would be removed; remove nothing.")
 @json_option
 @store_option
@@ -28,13 +29,18 @@ def rm_command(settings: Settings, run: str, dry_run: bool, as_json: bool) -> No
     Trials and data sets that other runs share are kept. A run whose tasks are running has to be
     cancelled first. Source images are never touched.
     """
-    from orchestrator import api, preflight
+    from jobs.maintenance import removal as removals
+    from jobs.store import named_runs
+    from jobs.store.store import Store
+    from orchestrator import preflight
+    from orchestrator.monitoring import idle
 
-    store = api.open_store(settings.store)
-    chosen = store.run(run)
+    store = Store(settings.store).open()
+    chosen = named_runs.run_or_outline(store, run)
     if not dry_run:
         preflight.require_writable(settings.store)
-    removal = chosen.remove(dry_run=dry_run)
+    idle.require_idle(store, chosen, waits=not dry_run)
+    removal = (removals.plan_removal if dry_run else removals.remove_run)(store, chosen)
     if as_json:
         emit(
             {
@@ -42,7 +48,7 @@ def rm_command(settings: Settings, run: str, dry_run: bool, as_json: bool) -> No
                 "removed": not dry_run,
                 "bytes": removal.bytes,
                 "items": [
-                    {"path": str(item.path.relative_to(store.path)), "bytes": item.bytes}
+                    {"path": str(item.path.relative_to(store.root)), "bytes": item.bytes}
                     for item in removal.items
                 ],
                 "shared": list(removal.shared),

@@ -10,8 +10,10 @@ import click
 
 from jobs.settings import Settings
 from jobs.store.paths import StorePaths
-from orchestrator.formatting import duration, megabytes, plain, share
+from orchestrator.formatting import duration, plain, share
+from orchestrator.terminal import run_notes
 from orchestrator.terminal.options import call, emit, examples, fields, json_option, store_option
+from orchestrator.terminal.run_argument import run_argument
 
 if TYPE_CHECKING:
     from orchestrator.monitoring.heartbeats import Heartbeat
@@ -22,7 +24,7 @@ IN_A_LINE = 3
 
 
 @click.command(epilog=examples("orch status", "orch status digits-3x10-1f3a9c --attempts"))
-@click.argument("run", required=False)
+@run_argument()
 @click.option(
     "--attempts", is_flag=True, help="List every attempt of the run: state, failure, time, worker."
 )
@@ -64,10 +66,12 @@ def _one(
         status = replace(status, versions=differing_versions(versions))
     if as_json:
         more = {} if tried is None else {"attempts": tried}
-        emit(fields(status) | more | ({"size": _size(store, name)} if sizes else {}))
+        emit(fields(status) | more | ({"size": run_notes.size(store, name)} if sizes else {}))
         return
     lines = [*_described(settings, status, now), *_attempts(settings, tried, now)]
-    click.echo("\n".join(lines + ([_size_told(_size(store, name))] if sizes else [])))
+    click.echo(
+        "\n".join(lines + ([run_notes.size_line(run_notes.size(store, name))] if sizes else []))
+    )
 
 
 def _status(store: Any, run: Any, scene: Any = None) -> Any:
@@ -79,20 +83,6 @@ def _status(store: Any, run: Any, scene: Any = None) -> Any:
     status = run_status(store, run, scene=scene, result_of=index.done)
     index.keep()
     return status
-
-
-def _size(store: Any, name: str) -> dict[str, int]:
-    """Bytes of a run alone, and of what it shares with other runs."""
-    from jobs.maintenance import removal
-
-    alone, shared = removal.size_of_run(store, store.load_run(name))
-    return {"bytes": alone, "shared_bytes": shared}
-
-
-def _size_told(size: dict[str, int]) -> str:
-    shared = f", and {megabytes(size['shared_bytes'])} that other runs share"
-    more = shared if size["shared_bytes"] else ""
-    return f"size: {megabytes(size['bytes'])} of this run alone{more}"
 
 
 def _all(settings: Settings, store: Any, sizes: bool, as_json: bool) -> int:
@@ -115,7 +105,7 @@ def _all(settings: Settings, store: Any, sizes: bool, as_json: bool) -> int:
         except (DamagedFile, OutOfReach) as error:
             damaged[name] = str(error)
             states[name] = next(word for kind, word in words if isinstance(error, kind))
-    measured = {each.run: _size(store, each.run) for each in statuses} if sizes else {}
+    measured = {each.run: run_notes.size(store, each.run) for each in statuses} if sizes else {}
     differing = run_differences.differences(given)
     if as_json:
         problems = [{"run": name, "problem": problem} for name, problem in damaged.items()]
@@ -123,7 +113,7 @@ def _all(settings: Settings, store: Any, sizes: bool, as_json: bool) -> int:
         emit(facts | {"differences": differing} | ({"sizes": measured} if sizes else {}))
     elif statuses or damaged:
         own, usual = run_differences.apart(differing)
-        notes = _notes(own, measured)
+        notes = run_notes.lines(own, measured, given)
         click.echo("\n".join(_listed(settings, statuses, states, scene, now, notes, usual)))
     else:
         click.echo(
@@ -133,14 +123,6 @@ def _all(settings: Settings, store: Any, sizes: bool, as_json: bool) -> int:
     for problem in damaged.values():
         click.echo(f"error: {plain(problem)}", err=True)
     return 1 if damaged else 0
-
-
-def _notes(own: dict[str, str], measured: dict[str, dict[str, int]]) -> dict[str, list[str]]:
-    """Lines below each run: what tells it apart, and its size."""
-    notes = {name: [line] for name, line in own.items()}
-    for name, size in measured.items():
-        notes.setdefault(name, []).append(_size_told(size))
-    return notes
 
 
 def _listed(

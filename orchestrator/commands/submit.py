@@ -62,29 +62,30 @@ def submit_command(
 
     A spec file has the same keys as the options (backbones, data, periods, epochs_per_period, ...);
     options override it. Submitting the same specification again continues the same run.
-
     Options of the recipe take several values, with commas or repeated: each network is then
     trained with each of them, and with all combinations of several such options.
     """
     from orchestrator.submission import record
     from orchestrator.terminal import progress_bar
 
-    spec, notes = _spec(spec_file, options), list[str]()
+    spec = _spec(spec_file, options)
     if dry_run:
         return _forecast(settings, spec, workers, device, wait, as_json)
-    reading = contextlib.ExitStack()
+    notes, begun_anew, reading = list[str](), list[str](), contextlib.ExitStack()
     tell = reading.enter_context(progress_bar.progress_when_slow("reading the data folder"))
 
-    def look(request: Request) -> None:
+    def look(request: Request) -> list[str]:
         reading.close()
-        notes.extend([] if request.known else _notes(request))
+        notes.extend(request.known.notes if request.known else _notes(request))
+        begun_anew.extend(_of_length(request, settings))
+        return notes
 
-    check = _asking_torch(reading.close, as_json)
     with reading:
+        check = _asking_torch(reading.close, as_json)
         store, run, request = record.record(spec, settings, workers, device, tell, look, check)
     said = [*_of_run(spec, run, request, settings), *_of_default_data(spec_file, options)]
-    said += [*_of_decisions(spec), *_of_length(spec), *(f"note: {plain(note)}" for note in notes)]
-    facts = {"goes_on": request.known is not None, "notes": notes}
+    said += [*_of_decisions(spec), *begun_anew, *(f"note: {plain(note)}" for note in notes)]
+    facts = {"goes_on": bool(request.known), "notes": notes}
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts)
 
 
@@ -121,14 +122,14 @@ def _forecast(
     with reading:
         check = _asking_torch(reading.close, as_json)
         request = record.check(spec, settings, workers, device, tell, check, writes=False)
-    notes = [] if request.known else _notes(request)
+    notes = [*request.known.notes] if request.known else _notes(request)
     told = forecast.forecast(request, settings, workers, device)
     if as_json:
         emit(told.as_dict())
         return 0
     decided = _of_decisions(spec)
     limits = ["the figures above count all that could be trained: upper limits"] if decided else []
-    said = [*words.lines(told), *_of_grid(spec), *decided, *limits, *_of_length(spec)]
+    said = [*words.lines(told), *_of_grid(spec), *decided, *limits, *_of_length(request, settings)]
     for line in [*said, *(f"note: {note}" for note in notes)]:
         click.echo(plain(line))
     return 0
@@ -214,16 +215,14 @@ def _of_decisions(spec: Spec) -> list[str]:
     return said
 
 
-def _of_length(spec: Spec) -> list[str]:
-    """A line if the number of epochs is part of the trials' names."""
-    each = [one.recipe(name) for name, _, one in spec.trained()]
-    of_length = next((recipe for recipe in each if recipe.horizon_epochs is not None), None)
-    if of_length is None:
+def _of_length(request: Request, settings: Settings) -> list[str]:
+    """A line where trials of a new run begin anew only because of their number of epochs."""
+    from jobs.store.store import Store
+    from orchestrator.planning import schedule_length
+
+    if request.known:
         return []
-    return [
-        f"the schedule {of_length.schedule} ends after {of_length.horizon_epochs:,} epochs: trials "
-        "of more periods would be others, trained from the start; horizon_epochs plans for them"
-    ]
+    return schedule_length.note(Store(settings.store), request.spec, request.source)
 
 
 def _notes(request: Request) -> list[str]:

@@ -19,6 +19,7 @@ from orchestrator.terminal.options import (
     setting_option,
     store_option,
 )
+from orchestrator.terminal.run_argument import run_argument
 
 KILLS = 3
 
@@ -28,7 +29,7 @@ KILLS = 3
         "orch verify digits-3x10-1f3a9c", "orch verify digits-3x10-1f3a9c --replay --kills 5"
     )
 )
-@click.argument("run")
+@run_argument()
 @click.option(
     "--repair", is_flag=True, help="Remove damaged files; 'orch resume' then creates them again."
 )
@@ -63,7 +64,7 @@ KILLS = 3
 @click.pass_obj
 def verify_command(
     settings: Settings,
-    run: str,
+    run: str | None,
     repair: bool,
     replay: bool,
     kills: int | None,
@@ -75,16 +76,17 @@ def verify_command(
 ) -> int:
     """Verify the checksums of all files that a run has published, checkpoints included.
 
+    Without RUN, it is the latest with anything done.
     Exit code 1 if a file is damaged, or if a replay ends with different weights or rows. A replay
     uses a separate folder and does not change the run.
     """
     from jobs.store.store import Store
     from orchestrator import preflight, verification
-    from orchestrator.terminal import progress_bar
+    from orchestrator.terminal import latest, progress_bar
 
-    if not replay:
-        _refuse_without_replay(kills, seed, trial, backbone, setting or None)
+    _refuse_without_replay(replay, kills, seed, trial, backbone, setting or None)
     store = Store(settings.store).open()
+    run = latest.latest_in(store, ("done",), "anything done") if run is None else run
     loaded = store.load_run(run)
     chosen = _replayable(store, loaded, trial, backbone, setting) if replay else None
     if repair or replay:
@@ -102,8 +104,8 @@ def verify_command(
     return 1 if checked.damaged or not same else 0
 
 
-def _refuse_without_replay(*given: Any) -> None:
-    if any(each is not None for each in given):
+def _refuse_without_replay(replay: bool, *given: Any) -> None:
+    if not replay and any(each is not None for each in given):
         raise click.UsageError(
             "--kills, --seed, --trial, --backbone and --setting need --replay. Add it, or remove "
             "them."

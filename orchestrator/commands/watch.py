@@ -6,10 +6,11 @@ import click
 
 from jobs.settings import Settings
 from orchestrator.terminal.options import examples, store_option
+from orchestrator.terminal.run_argument import run_argument
 
 
 @click.command(epilog=examples("orch watch", "orch watch digits-3x10-1f3a9c"))
-@click.argument("run", required=False)
+@run_argument()
 @store_option
 @click.pass_obj
 def watch_command(settings: Settings, run: str | None) -> int:
@@ -22,5 +23,5 @@ def watch_command(settings: Settings, run: str | None) -> int:
     from orchestrator.terminal import follow
 
     store = Store(settings.store).open()
-    chosen = store.load_run(run) if run is not None else store.latest_run()
+    chosen = store.outline(run if run is not None else store.latest_name())
     return follow.follow(settings, store, chosen).exit_code

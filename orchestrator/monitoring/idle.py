@@ -7,7 +7,7 @@ import time
 from jobs import settings
 from jobs.errors import BadSpec, RequestError
 from jobs.maintenance import removal
-from jobs.store.runs import Run
+from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.monitoring import heartbeats
@@ -16,7 +16,7 @@ STOPPING_S = 60.0
 LOOK_S = 0.5
 
 
-def require_idle(store: Store, run: Run, waits: bool = True) -> None:
+def require_idle(store: Store, run: Run | RunOutline, waits: bool = True) -> None:
     """Raise `RequestError` while the run's tasks are running.
 
     If it is cancelled, its tasks end after their step, which is waited for.
@@ -37,7 +37,7 @@ def require_idle(store: Store, run: Run, waits: bool = True) -> None:
         time.sleep(LOOK_S)
 
 
-def _running(store: Store, run: Run, cancelled: bool) -> list[str]:
+def _running(store: Store, run: Run | RunOutline, cancelled: bool) -> list[str]:
     """The run's tasks that live workers say they are at.
 
     Of a cancelled run only those whose files would be removed: others go on for other runs.

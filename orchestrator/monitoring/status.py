@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jobs import plan, readiness
+from jobs.spec import unknown_entries
 from jobs.store.records import TaskResult
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
@@ -46,7 +47,7 @@ class RunStatus:
 
     `silent` workers are no longer heard of. `waits_for` says why a waiting run waits, if known.
     `versions` are packages of which its results used several versions, each with these. `newer` are
-    lines on records that only a newer orch can read. `unfit` are lines on networks that no living
+    lines on what only a newer orch knows. `unfit` are lines on networks that no living
     worker's device fits. `costs` are the relative costs of backbones. `ranks`: it
     ranks its networks, and trains none.
     """
@@ -139,7 +140,7 @@ def run_status(
         scene.silent,
         waiting.reason(state, scene, store, states, unfit),
         _differing(store, run, results),
-        scene.newer,
+        (*scene.newer, *_unknown(run)),
         _costs(store, run, trials),
         unfit,
         bool(run.recorded_spec.get("rank")),
@@ -163,6 +164,12 @@ def _trials(
         for name in run.trials
     )
     return tuple(replace(trial, stopped_because=why.get(trial.trial)) for trial in told)
+
+
+def _unknown(run: Run | RunOutline) -> list[str]:
+    """A line on an entry that the run names and this orch does not have."""
+    told = unknown_entries.told(run.settings) if isinstance(run, RunOutline) else ""
+    return [f"the run {run.name} {told}"] if told else []
 
 
 def _unprepared(run: Run | RunOutline, task: str, state: str) -> bool:

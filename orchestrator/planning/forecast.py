@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from jobs import plan
+from jobs import install_hints, plan
 from jobs.plan import Plan
 from jobs.settings import Settings
 from jobs.spec.model import DataSettings, Spec
@@ -27,7 +27,7 @@ from orchestrator.planning.nearest import Nearest
 from orchestrator.planning.tasks import PlannedTask
 from orchestrator.preflight import Request
 
-NEEDS_SCIPY = "needs scipy and numpy, of the extra 'report'"
+NEEDS_SCIPY = f"needs scipy and numpy: {install_hints.install_command('report')}"
 
 
 @dataclass(frozen=True, slots=True)

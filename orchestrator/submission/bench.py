@@ -33,7 +33,8 @@ class BenchRequest:
 
     `absent` are trials that nothing was evaluated of yet. `missing` is how to install the runtimes
     that were left out because their packages are missing; empty where none was. `dropped` are
-    unfinished benchmarks on hosts without a worker, which this request takes the place of.
+    unfinished benchmarks on hosts without a worker, which this request takes the place of. `done`
+    counts the benchmarks that are done already.
     """
 
     tasks: tuple[Task, ...]
@@ -42,6 +43,7 @@ class BenchRequest:
     absent: tuple[str, ...]
     missing: str
     dropped: tuple[Task, ...]
+    done: int = 0
 
     @property
     def runtimes(self) -> list[str]:
@@ -94,7 +96,8 @@ def check(
         for task in trainings
         for runtime in chosen
     )
-    return BenchRequest(tasks, where, seed, absent, missing, _replaced(settings, store, run, where))
+    dropped, done = _replaced(settings, store, run, where), sum(map(store.is_done, tasks))
+    return BenchRequest(tasks, where, seed, absent, missing, dropped, done)
 
 
 def _trainings(
@@ -152,16 +155,6 @@ def record(store: Store, run: Run, asked: BenchRequest) -> Run:
     return grown
 
 
-def awaited(store: Store, run: Run, asked: BenchRequest) -> Run:
-    """The run with these benchmarks alone, and what of it is done: to follow until they end."""
-    wanted, ledger = {task.id for task in asked.tasks}, store.ledger()
-    tasks = (name for name in run.tasks if name in wanted or name in ledger.done)
-    trials = dict.fromkeys(task.subject for task in asked.tasks)
-    subjects = {*trials, *run.all_data_sets}
-    kept = [name for name in tasks if Task.parse(name).subject in subjects]
-    return replace(run, tasks=tuple(kept), trials=tuple(trials))
-
-
 def results(store: Store, run: Run, asked: BenchRequest) -> list[Benchmark]:
     """Those of the benchmarks that are done."""
     ways = {
@@ -171,6 +164,11 @@ def results(store: Store, run: Run, asked: BenchRequest) -> list[Benchmark]:
     }
     done = benchmarks.of_run(store, run)
     return [one for one in done if (one.trial, one.runtime, one.threads, one.host) in ways]
+
+
+def workers_for(settings: Settings, workers: int | None) -> int | None:
+    """One local worker where none is asked for: benchmarks are measured one after the other."""
+    return 1 if workers is None and settings.broker_url is None else workers
 
 
 def facts(asked: BenchRequest) -> dict[str, Any]:
@@ -193,7 +191,8 @@ def lines(run: Run, asked: BenchRequest) -> list[str]:
     several = f", seed {asked.seed} of each" if run.spec.seeds > 1 else ""
     said = [
         f"run {run.name}: {networks} network(s){several} are benchmarked on {asked.host} by "
-        f"{', '.join(asked.runtimes)}, on {threads} thread(s), one after the other"
+        f"{', '.join(asked.runtimes)}, on {threads} thread(s), one after the other",
+        _count(asked),
     ]
     if asked.missing:
         said.append(asked.missing)
@@ -203,6 +202,14 @@ def lines(run: Run, asked: BenchRequest) -> list[str]:
         count = len(asked.dropped)
         said.append(f"{count} benchmark(s) that waited for a host without a worker are dropped")
     return said
+
+
+def _count(asked: BenchRequest) -> str:
+    """How many measurements there are, how many of them are done, and how long one takes."""
+    left = len(asked.tasks) - asked.done
+    already = f", {asked.done} of them done before" if asked.done else ""
+    lasts = "; each takes from some seconds to two minutes, by the network" if left else ""
+    return f"{len(asked.tasks)} measurement(s){already}{lasts}"
 
 
 def _require_threads(threads: int, where: str) -> None:

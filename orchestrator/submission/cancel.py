@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from jobs import readiness
-from jobs.store import marks, other_data
-from jobs.store.runs import Run, is_later
+from jobs.store import marks, named_runs, other_data
+from jobs.store.runs import Run, RunOutline, is_later
 from jobs.store.store import Store
 from jobs.task import Task
 
@@ -22,7 +22,7 @@ class Cancelled:
         return self.whole or bool(self.dropped)
 
 
-def cancel(store: Store, run: Run) -> Cancelled:
+def cancel(store: Store, run: Run | RunOutline) -> Cancelled:
     """Cancel what is open: the run, or if only later tasks are open, these; nothing if all is done.
 
     Workers stop dropped tasks after their step. What they were to do is no longer part of the run.
@@ -39,7 +39,7 @@ def cancel(store: Store, run: Run) -> Cancelled:
     return Cancelled(whole=False, dropped=_drop(store, run, unfinished))
 
 
-def _drop(store: Store, run: Run, unfinished: set[str]) -> tuple[str, ...]:
+def _drop(store: Store, run: Run | RunOutline, unfinished: set[str]) -> tuple[str, ...]:
     """Take tasks that were added later out of the run, and what only they use; returns them."""
     kept = [Task.parse(name) for name in run.tasks if name not in unfinished]
     used = {task.data for task in kept if task.data}
@@ -47,7 +47,7 @@ def _drop(store: Store, run: Run, unfinished: set[str]) -> tuple[str, ...]:
         Task("prepare", data).id for data in used
     }
     dropped = [name for name in run.tasks if name in unfinished | unused]
-    store.save_run(replace(run, tasks=tuple(t.id for t in kept if t.id not in unused)))
+    named_runs.save_tasks(store, run, [t.id for t in kept if t.id not in unused])
     marks.unmark(store, [Task.parse(name) for name in dropped if not name.startswith("prepare.")])
     other_data.forget_unused(store, run.name, used)
     return tuple(dropped)

@@ -133,10 +133,14 @@ def record(store: Store, run: Run, asked: OtherRequest) -> Run:
     for name, settings in asked.data_sets.items():
         store.save_data(name, asked.source, settings)
     other_data.record(store, run.name, asked.record, asked.tasks)
-    added = [*(Task("prepare", name).id for name in asked.data_sets), *(t.id for t in asked.tasks)]
-    grown = replace(run, tasks=tuple(dict.fromkeys((*run.tasks, *added))))
+    grown = replace(run, tasks=tuple(dict.fromkeys((*run.tasks, *added(asked)))))
     store.reopen(grown)
     return grown
+
+
+def added(asked: OtherRequest) -> list[str]:
+    """The tasks of the request: preparations, then evaluations."""
+    return [*(Task("prepare", name).id for name in asked.data_sets), *(t.id for t in asked.tasks)]
 
 
 def facts(asked: OtherRequest) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from jobs.errors import BrokerUnreachable, NotQueued
 from jobs.settings import MAX_WORKERS, Settings
 from orchestrator.formatting import plain
 from orchestrator.submission import launch_words
+from orchestrator.terminal import interruption
 from orchestrator.terminal.options import call, emit
 
 if TYPE_CHECKING:
@@ -22,20 +23,21 @@ if TYPE_CHECKING:
     from jobs.task import Task
     from orchestrator.local.stack import Stack
     from orchestrator.monitoring.status import RunStatus
+    from orchestrator.terminal.part import Part
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """What to wait for: a run with these tasks alone, and what to say and tell when it is over.
+    """What to wait for: a run with these tasks alone, which are a `part` of it.
 
-    `results` gives the lines, and the same as JSON values. `again` says after Ctrl-C how to go on.
+    `results` gives the lines for when it is over, and the same as JSON values.
     """
 
     run: Run
+    part: Part
     results: Callable[[], tuple[list[str], dict[str, Any]]]
-    again: str
 
 
 def options(command: F) -> F:
@@ -139,16 +141,13 @@ def launch(
     """Start missing local processes, enqueue ready tasks, and report; returns the exit code.
 
     `only` limits which task ids are enqueued. With `wait`, it returns when the run is over, or the
-    part of it that is `awaited`. Ctrl-C prints how to go on, and exits with code 130.
+    part of it that is `awaited`. Ctrl-C, SIGTERM and SIGHUP print how to go on.
     """
-    try:
+    resume = f"run {run.name} is recorded. Continue with: {call(settings, 'resume', run.name)}"
+    with interruption.ends_with(settings, awaited.part.again if awaited else resume):
         return _launch(
             settings, store, run, said, workers, device, wait, as_json, facts, only, awaited
         )
-    except KeyboardInterrupt:
-        resume = f"run {run.name} is recorded. Continue with: {call(settings, 'resume', run.name)}"
-        click.echo(awaited.again if awaited else resume, err=True)
-        raise click.exceptions.Exit(130) from None
 
 
 def _launch(
@@ -172,8 +171,8 @@ def _launch(
     if not as_json:
         lines = launch_words.lines_of(settings, run, here, sent, states)
         _tell(settings, run, [*said, *lines], wait)
-    followed, again = (run, "") if awaited is None else (awaited.run, awaited.again)
-    end = follow(settings, store, followed, here, as_json, again) if wait else None
+    followed, part = (run, None) if awaited is None else (awaited.run, awaited.part)
+    end = follow(settings, store, followed, here, as_json, part) if wait else None
     lines, more = awaited.results() if awaited is not None and wait else ([], {})
     if as_json:
         emit(_facts(settings, run, here, sent, end) | facts | more)
@@ -214,16 +213,16 @@ def _start_and_enqueue(
 
 
 def follow(
-    settings: Settings, store: Store, run: Run, here: Stack, as_json: bool, again: str = ""
+    settings: Settings, store: Store, run: Run, here: Stack, as_json: bool, part: Part | None = None
 ) -> RunStatus:
-    """Show the run until it is over; returns its last status."""
+    """Show the run, or a part of it, until it is over; returns its last status."""
     from orchestrator.terminal import follow as display
 
     def warn(line: str) -> None:
         click.echo(f"warning: {line}", err=True)
 
     look = watching(store, run, here, warn)
-    return display.follow(settings, store, run, as_json, look=look, again=again)
+    return display.follow(settings, store, run, as_json, look=look, part=part)
 
 
 def watching(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,12 +30,13 @@ def record(
     workers: int | None = None,
     device: str | None = None,
     tell: Callable[[int, int], None] = lambda done, total: None,
-    on_checked: Callable[[Request], None] = lambda request: None,
+    on_checked: Callable[[Request], Sequence[str]] = lambda request: (),
     check_networks: CheckNetworks | None = None,
 ) -> Recorded:
     """Check everything, then record the run; raises a `RequestError` before anything is written.
 
-    `tell(done, total)` counts the files read; `on_checked` gets the request before it is recorded.
+    `tell(done, total)` counts the files read; `on_checked` gets the request before it is recorded,
+    and returns notes on its data.
     `check_networks` asks torch about networks and weights, which takes seconds.
     """
     from jobs.store.store import Store
@@ -44,10 +45,11 @@ def record(
     from orchestrator.submission.submit import create_run
 
     request = check(spec, settings, workers, device, tell, check_networks)
-    on_checked(request)
+    notes = on_checked(request)
     store = Store(settings.store).open(create=True)
     threads = preflight.threads_of_a_lone_trial(settings, workers, device)
-    run = create_run(store, request.spec, request.source, provenance.gather(), threads)
+    made = provenance.gather()
+    run = create_run(store, request.spec, request.source, made, threads, notes)
     return Recorded(store, run, request)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,7 @@ from jobs.store.network_files import save_network_files
 from jobs.store.records import CancelledRecord, TaskFailure
 from jobs.store.runs import Run
 from jobs.store.store import Store
-from jobs.task import Task
+from jobs.task import Task, Trial
 
 AT_ONCE = 8
 """Trials recorded in parallel."""
@@ -29,13 +30,14 @@ def create_run(
     source: DataSource,
     provenance: dict[str, Any] | None = None,
     lone_threads: int | None = None,
+    notes: Sequence[str] = (),
 ) -> Run:
     """Record a run: its data sets, trials and own files, and last the run itself.
 
     From then on workers reconcile it.
 
-    A run of the same name keeps its time and provenance, becomes the latest again, and is no longer
-    cancelled. The request is taken as it is; `preflight.check_request` checks one.
+    A run of the same name keeps its time, provenance and notes, becomes the latest again, and is no
+    longer cancelled. The request is taken as it is; `preflight.check_request` checks one.
     If the run is a single trial, it gets `lone_threads` threads.
     """
     expanded = plan.unfold(spec, source.data_id)
@@ -45,24 +47,26 @@ def create_run(
     with contextlib.suppress(UnknownRun):
         earlier = store.load_run(expanded.run)
     _save_inputs(store, spec, source)
-    with ThreadPoolExecutor(AT_ONCE) as pool:  # limited by the disk, not by the CPU
-        list(
-            pool.map(
-                lambda trial: store.save_trial(
-                    trial, expanded.target_epochs, expanded.run, expanded.corruption_levels
-                ),
-                expanded.trials,
-            )
-        )
+    _save_trials(store, expanded)
     trials = tuple(trial.name for trial in expanded.trials)
     if lone_threads is not None and len(trials) == 1:
         store.plan_threads(trials[0], lone_threads)
     tasks = tuple(task.id for task in expanded.tasks)
-    run = Run(expanded.run, spec, data, trials, tasks, time.time(), provenance or {})
-    if earlier is not None:
-        run = replace(earlier, spec=spec)
+    origin = provenance or {}
+    run = Run(expanded.run, spec, data, trials, tasks, time.time(), origin, tuple(notes))
+    run = run if earlier is None else replace(earlier, spec=spec)
     store.reopen(run)
     return run
+
+
+def _save_trials(store: Store, expanded: plan.Plan) -> None:
+    """Record the trials of a plan."""
+
+    def save(trial: Trial) -> None:
+        store.save_trial(trial, expanded.target_epochs, expanded.run, expanded.corruption_levels)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # limited by the disk, not by the CPU
+        list(pool.map(save, expanded.trials))
 
 
 def _save_inputs(store: Store, spec: Spec, source: DataSource) -> None:

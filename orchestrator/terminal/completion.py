@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
+import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -20,29 +24,32 @@ if TYPE_CHECKING:
 Complete = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
 Words = Mapping[str, str]
 """What may be typed, each with a line of help."""
+TIMM = "timm:"
+OF_TIMM = re.compile(r"^@register_model\s*\ndef (\w+)\(", re.MULTILINE)
+"""How a source file of timm says that a function makes one of its networks."""
 ALL = "all"
 
 
-def one_of(words: Callable[[], Words]) -> Complete:
-    """Complete one word."""
-    return lambda context, parameter, begun: _items(words(), begun)
+def one_of(words: Callable[[str], Words]) -> Complete:
+    """Complete one word; `words` gets what is typed of it."""
+    return lambda context, parameter, begun: _items(words(begun), begun)
 
 
-def list_of(words: Callable[[], Words]) -> Complete:
-    """Complete the last word of a list with commas."""
+def list_of(words: Callable[[str], Words]) -> Complete:
+    """Complete the last word of a list with commas; `words` gets what is typed of it."""
 
     def complete(
         context: click.Context, parameter: click.Parameter, begun: str
     ) -> list[CompletionItem]:
         before, comma, last = begun.rpartition(",")
         given = {*before.split(","), ALL} if comma else set()
-        left = {word: told for word, told in words().items() if word not in given}
+        left = {word: told for word, told in words(last).items() if word not in given}
         return _items(left, last, before + comma)
 
     return complete
 
 
-def word_or_folder(words: Callable[[], Words]) -> Complete:
+def word_or_folder(words: Callable[[str], Words]) -> Complete:
     """Complete one word, or the name of a folder."""
 
     def complete(
@@ -50,22 +57,35 @@ def word_or_folder(words: Callable[[], Words]) -> Complete:
     ) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
-        return [*_items(words(), begun), CompletionItem(begun, type="dir")]
+        return [*_items(words(begun), begun), CompletionItem(begun, type="dir")]
 
     return complete
 
 
-def backbones() -> Words:
-    """The backbones of the catalog."""
-    return {name: entry.summary for name, entry in CATALOG.items()}
+def backbones(begun: str = "") -> Words:
+    """The backbones of the catalog, and timm's where its prefix is begun."""
+    known = {name: entry.summary for name, entry in CATALOG.items()}
+    asks_timm = bool(begun) and (TIMM.startswith(begun) or begun.startswith(TIMM))
+    return {**known, **_of_timm()} if asks_timm else known
 
 
-def built_in_data() -> Words:
+def _of_timm() -> Words:
+    """The networks of timm, where it is installed: read off its files, as importing takes long."""
+    with contextlib.suppress(OSError, ImportError, ValueError):
+        spec = importlib.util.find_spec("timm")
+        places = [] if spec is None else spec.submodule_search_locations or []
+        files = [file for place in places for file in Path(place, "models").rglob("*.py")]
+        names = {name for file in files for name in OF_TIMM.findall(file.read_text("utf-8"))}
+        return {f"{TIMM}{name}": "" for name in sorted(names)}
+    return {}
+
+
+def built_in_data(begun: str = "") -> Words:
     """The built-in data sets."""
     return {name: entry.help for name, entry in BUILT_IN_DATA.items()}
 
 
-def corruptions() -> Words:
+def corruptions(begun: str = "") -> Words:
     """`all`, and each corruption."""
     return {ALL: "every corruption"} | {name: each.help for name, each in CORRUPTIONS.items()}
 
@@ -74,7 +94,7 @@ def _items(words: Words, begun: str, before: str = "") -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
     return [
-        CompletionItem(before + word, help=told)
+        CompletionItem(before + word, help=told or None)
         for word, told in words.items()
         if word.startswith(begun)
     ]
@@ -84,8 +104,8 @@ COMPLETIONS: dict[str, Complete] = {
     "data": word_or_folder(built_in_data),
     "backbones": list_of(backbones),
     "corruptions": list_of(corruptions),
-    "optimiser": list_of(lambda: {name: entry.help for name, entry in OPTIMISERS.items()}),
-    "preset": one_of(lambda: {name: entry.help for name, entry in PRESETS.items()}),
-    "schedule": list_of(lambda: {name: entry.help for name, entry in SCHEDULES.items()}),
+    "optimiser": list_of(lambda _: {name: entry.help for name, entry in OPTIMISERS.items()}),
+    "preset": one_of(lambda _: {name: entry.help for name, entry in PRESETS.items()}),
+    "schedule": list_of(lambda _: {name: entry.help for name, entry in SCHEDULES.items()}),
 }
 """How the values of keys of a specification are completed."""

@@ -14,6 +14,7 @@ from orchestrator.monitoring.status import RunStatus
 from orchestrator.monitoring.time_left import seconds_left
 from orchestrator.monitoring.trial_status import TrialStatus
 from orchestrator.terminal.messages import failure_line
+from orchestrator.terminal.part import Part
 
 NARROW = 110
 """Below this width (columns), bars, validation accuracy and workers are left out."""
@@ -31,9 +32,9 @@ STYLES = {
 
 
 def draw_dashboard(
-    status: RunStatus, warning: str | None, height: int, width: int
+    status: RunStatus, warning: str | None, height: int, width: int, part: Part | None = None
 ) -> RenderableType:
-    """The display for a terminal of `height` lines and `width` columns.
+    """The display for a terminal of `height` lines and `width` columns; of a `part` its count.
 
     If not all trials fit, running ones come first.
     """
@@ -43,7 +44,9 @@ def draw_dashboard(
         if len(status.trials) > room
         else list(status.trials)
     )
-    parts: list[RenderableType] = [_overall(status, width)]
+    parts: list[RenderableType] = [
+        _overall(status, width) if part is None else Text(part.count(status), style="bold")
+    ]
     if status.data_progress is not None:
         parts.append(_preparing(status, status.data_progress))
     parts.append(_trials(trials[:room], len({trial.seed for trial in trials}) > 1, width))

@@ -8,19 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TextIO
 
-import click
-
 from jobs.settings import Settings
 from jobs.spec.setting import told
 from jobs.store.remembered import RememberedResults
-from jobs.store.runs import Run
+from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
 from orchestrator.formatting import plain, share
 from orchestrator.monitoring.progress import TaskProgress
 from orchestrator.monitoring.status import RunStatus, run_status
 from orchestrator.monitoring.trial_status import TrialStatus
+from orchestrator.terminal import interruption
 from orchestrator.terminal.messages import describe_progress, ending, failure_line
 from orchestrator.terminal.options import call
+from orchestrator.terminal.part import Part
 
 LOOK_S = 1.0
 SELDOM_S = 3.0
@@ -33,47 +33,47 @@ PATIENCE_S = 15.0
 def follow(
     settings: Settings,
     store: Store,
-    run: Run,
+    run: Run | RunOutline,
     to_stderr: bool = False,
     look: Callable[[], RunStatus] | None = None,
     sleep: Callable[[float], None] = time.sleep,
-    again: str = "",
+    part: Part | None = None,
 ) -> RunStatus:
-    """Show the run until it ends; returns its last status.
+    """Show the run, or a part of it, until it ends; returns its last status.
 
-    Ctrl-C prints the command that follows the run again, or the sentence `again`, and exits with
-    code 130.
+    Ctrl-C, SIGTERM and SIGHUP print how to go on, and end the command
+    (`interruption.ends_with`).
     """
     out = sys.stderr if to_stderr else sys.stdout
     remembered = RememberedResults(store.root)
     observe = look or (lambda: run_status(remembered, run))
     show = _live if out.isatty() else _plain
-    try:
-        return show(settings, observe, out, sleep)
-    except KeyboardInterrupt:
-        usual = f"the run continues. Watch it again with: {call(settings, 'watch', run.name)}"
-        click.echo(again or usual, err=True)
-        raise click.exceptions.Exit(130) from None
+    usual = f"the run continues. Watch it again with: {call(settings, 'watch', run.name)}"
+    with interruption.ends_with(settings, part.again if part else usual):
+        return show(ChangeReporter(settings, part=part), observe, out, sleep)
 
 
 def _plain(
-    settings: Settings, look: Callable[[], RunStatus], out: TextIO, sleep: Callable[[float], None]
+    teller: ChangeReporter,
+    look: Callable[[], RunStatus],
+    out: TextIO,
+    sleep: Callable[[float], None],
 ) -> RunStatus:
-    teller = ChangeReporter(settings)
-    waited = False
     while True:
-        began_s = time.thread_time()
+        began_s, first = time.thread_time(), not teller.waited
         status = look()
         for line in teller.changes(status):
             print(line, file=out, flush=True)
         if status.over:
             return status
-        sleep(_pause_s(time.thread_time() - began_s) if waited else LOOK_S)
-        waited = True
+        sleep(LOOK_S if first else _pause_s(time.thread_time() - began_s))
 
 
 def _live(
-    settings: Settings, look: Callable[[], RunStatus], out: TextIO, sleep: Callable[[float], None]
+    teller: ChangeReporter,
+    look: Callable[[], RunStatus],
+    out: TextIO,
+    sleep: Callable[[float], None],
 ) -> RunStatus:
     from rich.console import Console
     from rich.live import Live
@@ -81,17 +81,17 @@ def _live(
     from orchestrator.terminal import dashboard
 
     console = Console(file=out)
-    teller = ChangeReporter(settings)
-    waited, shown, began_s = False, None, time.thread_time()
+    shown, began_s = None, time.thread_time()
     with Live(console=console, auto_refresh=False, transient=True) as display:
         while not (status := look()).over:
-            seen = (status, teller.no_worker(status), console.height, console.width)
+            first, teller.waited = not teller.waited, True
+            seen = (status, teller.no_worker(status), console.height, console.width, teller.part)
             if seen != shown:
                 display.update(dashboard.draw_dashboard(*seen), refresh=True)
-            sleep(_pause_s(time.thread_time() - began_s) if waited else LOOK_S)
-            waited, shown, began_s = True, seen, time.thread_time()
-    console.print(dashboard.draw_dashboard(status, None, 10_000, console.width))
-    for line in ending(settings, status, waited):
+            sleep(LOOK_S if first else _pause_s(time.thread_time() - began_s))
+            shown, began_s = seen, time.thread_time()
+    console.print(dashboard.draw_dashboard(status, None, 10_000, console.width, teller.part))
+    for line in teller.ending(status):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return status
 
@@ -114,15 +114,12 @@ class ChangeReporter:
     spoken_at: dict[str, float] = field(default_factory=dict)
     lonely_since: float | None = None
     waited: bool = False
+    part: Part | None = None
 
     def changes(self, status: RunStatus) -> list[str]:
         """The lines to print now."""
         self.waited = self.waited or not status.over
-        lines = self._once(
-            f"run {status.run}",
-            f"run {status.run}: {sum(status.tasks.values())} tasks, {status.tasks.get('done', 0)} "
-            "done",
-        )
+        lines = self._begin(status)
         if status.data_progress is not None:
             lines += self._progress(
                 f"data {status.data_progress.subject}", status.data_progress, ""
@@ -136,7 +133,21 @@ class ChangeReporter:
         warning = self.no_worker(status)
         if warning and self._due("warning", 60.0):
             lines.append(warning)
-        return lines + (ending(self.settings, status, self.waited) if status.over else [])
+        return lines + (self.ending(status) if status.over else [])
+
+    def ending(self, status: RunStatus) -> list[str]:
+        """The last lines for a run that is over, or for the part of it that is followed."""
+        if self.part is not None and status.state == "done":
+            return [self.part.ending(status, call(self.settings, "report", status.run))]
+        return ending(self.settings, status, self.waited)
+
+    def _begin(self, status: RunStatus) -> list[str]:
+        """How many tasks there are; of a part anew whenever one more is done."""
+        if self.part is not None:
+            done = self.part.done(status)
+            return self._once(f"{done} done", self.part.count(status)) if not status.over else []
+        total, done = sum(status.tasks.values()), status.tasks.get("done", 0)
+        return self._once(f"run {status.run}", f"run {status.run}: {total} tasks, {done} done")
 
     def no_worker(self, status: RunStatus) -> str | None:
         """A warning if tasks have waited for `PATIENCE_S` seconds and why is known; or None."""

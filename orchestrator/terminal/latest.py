@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from jobs.store.runs import Run
+    from jobs.store.runs import Run, RunOutline
     from jobs.store.store import Store
+
+SHOWN = 8
 
 
 def latest_with(store: Store, kind: str) -> Run:
@@ -20,6 +23,56 @@ def latest_with(store: Store, kind: str) -> Run:
 
     run, later = latest_having(store, kind)
     if later:
+        from jobs.spec import unknown_entries
+
         why = "ranks networks only" if later.settings.get("rank") else "has no result for this yet"
+        why = unknown_entries.told(later.settings) or why
         click.echo(f"run {run.name} is used: {later.name} is later, but {why}", err=True)
     return run
+
+
+def latest_in(store: Store, states: Collection[str], needed: str) -> str:
+    """The name of the latest run with a task in one of these states, which is said.
+
+    Raises `UnknownRun` where there is none; `needed` says what none has.
+    """
+    from jobs.errors import UnknownRun
+    from jobs.spec import unknown_entries
+
+    every = _with_tasks(store, states)
+    fitting = [run for run in every if not unknown_entries.told(run.settings)]
+    if not fitting:
+        store.latest_name()
+        raise UnknownRun(f"no run of the store {store.root} has {needed}.")
+    click.echo(f"run {fitting[-1].name} is used: it is the latest with {needed}", err=True)
+    return fitting[-1].name
+
+
+def only_open(store: Store) -> str:
+    """The name of the only run with open tasks; raises `UnknownRun` for none and for several."""
+    from jobs.errors import UnknownRun
+    from jobs.settings import command_line
+
+    fitting = [run.name for run in _with_tasks(store, ("open",))]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        raise UnknownRun(f"no run of the store {store.root} is open; there is nothing to cancel.")
+    ways = "; ".join(command_line(store.root, "cancel", name) for name in fitting[-SHOWN:])
+    raise UnknownRun(f"{len(fitting)} runs are open. Name the one to cancel: {ways}.")
+
+
+def _with_tasks(store: Store, states: Collection[str]) -> list[RunOutline]:
+    """The readable runs with a task in one of these states, in order of submission."""
+    import contextlib
+
+    from jobs import readiness
+    from jobs.errors import DamagedFile, OutOfReach
+
+    ledger, fitting = store.ledger(), []
+    for name in store.run_names():
+        with contextlib.suppress(DamagedFile, OutOfReach, OSError):
+            run = store.outline(name)
+            if {*readiness.task_states(store, run, ledger).values()} & {*states}:
+                fitting.append(run)
+    return fitting

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
 import signal
+import sys
 from pathlib import Path
 
 import click
 import pytest
 from support.command_lines import commands
 from support.fakes import fill_store
+from support.half_done import half_done_run
 
 from orchestrator import cli
 from orchestrator.terminal import progress_bar
@@ -61,6 +65,24 @@ def test_a_second_ctrl_c_ends_at_once_without_a_traceback(monkeypatch: pytest.Mo
 
     assert left.value.code == 130
     assert after == signal.SIG_DFL
+
+
+def test_a_closed_terminal_ends_a_waiting_command_with_its_code(tmp_path: Path) -> None:
+    """Nothing can be written there any more, which is no error."""
+    store, run = half_done_run(tmp_path)
+    child, screen = pty.fork()
+    if child == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests may run under nohup
+        watch = [sys.executable, "-m", "orchestrator.cli", "watch", run.name]
+        os.execv(sys.executable, [*watch, "--store", str(store.root)])
+    shown = b""
+    while b"resnet34" not in shown:
+        shown += os.read(screen, 65536)
+
+    os.close(screen)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    assert code == 128 + signal.SIGHUP
 
 
 @pytest.mark.parametrize("name", list(cli.COMMANDS))

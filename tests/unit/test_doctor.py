@@ -11,7 +11,7 @@ from support.state_files import put_weights
 
 from jobs.catalog.backbones import CATALOG
 from jobs.settings import Settings
-from orchestrator import doctor, network_check
+from orchestrator import doctor, extras_here, network_check, weights_here
 
 FILES = {entry.weights_file for entry in CATALOG.values() if entry.weights_file}
 
@@ -34,7 +34,7 @@ def test_weights_in_the_folder_and_in_torchs_cache_both_count(
     put_weights(given / "resnet34.pth")
     put_weights(cache / str(CATALOG["vgg16"].weights_url_file))
     monkeypatch.setattr(network_check, "unsound_weights", lambda names, folder: {})
-    found, *absent = doctor._weights(Settings(tmp_path, None, given))
+    found, *absent = weights_here.weights(Settings(tmp_path, None, given))
 
     assert found.state == "ok"
     assert "resnet34.pth" in found.found
@@ -58,7 +58,7 @@ def test_weights_that_are_not_what_their_name_says_are_broken(cache: Path, tmp_p
     state = torchvision.models.squeezenet1_0().state_dict()
     torch.save(state, given / "squeezenet1_0.pth")
     put_weights(given / "resnet34.pth")
-    found, broken, *absent = doctor._weights(Settings(tmp_path, None, given))
+    found, broken, *absent = weights_here.weights(Settings(tmp_path, None, given))
 
     assert found.found == f"{given}: squeezenet1_0.pth"
     assert (broken.state, broken.remedy) == ("broken", "replace or remove it")
@@ -68,11 +68,51 @@ def test_weights_that_are_not_what_their_name_says_are_broken(cache: Path, tmp_p
     assert {finding.state for finding in absent} == {"missing"}
 
 
+def test_weights_of_other_networks_are_listed(cache: Path, tmp_path: Path) -> None:
+    """Those of timm and torchvision, wherever `orch submit` would take them from."""
+    given = tmp_path / "weights"
+    places = ("timm/vit_tiny.pth", "timm/notes.txt", "torchvision/regnet.safetensors", "swin_t.pth")
+    for place in places:
+        (given / place).parent.mkdir(parents=True, exist_ok=True)
+        (given / place).touch()
+
+    _, *others = weights_here.weights(Settings(tmp_path, None, given))
+    told = {each.subject: each.found for each in others}
+
+    assert {each.state for each in others} == {"ok"}
+    assert "1 file(s)" in told["weights for timm:NAME"]
+    assert "vit_tiny.pth" in told["weights for timm:NAME"]
+    assert "regnet.safetensors, swin_t.pth" in told["weights for torchvision:NAME"]
+
+
+def test_what_an_extra_that_is_not_installed_is_for_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is wrong about it: most need only some of them."""
+    absent = {"tensorboard", "alembic"}
+    versions = extras_here.version_of
+    monkeypatch.setattr(
+        extras_here, "version_of", lambda name: None if name in absent else versions(name) or "1"
+    )
+
+    told = {each.subject: each for each in extras_here.packages()}
+    other = told["packages for 'tensorboard'"]
+    partly = told["packages for 'mlflow'"]
+
+    assert (other.state, partly.state) == ("optional", "optional")
+    assert other.found == "tensorboard not installed. It is for 'orch export tensorboard'"
+    assert partly.found.startswith("alembic not installed; mlflow-skinny")
+    assert "pip install" in other.remedy
+    assert told["packages for 'flower'"].state == "ok"
+
+
 def test_without_any_weights_it_says_what_to_set(cache: Path, tmp_path: Path) -> None:
     """They may not be needed, so nothing is broken."""
-    (finding,) = doctor._weights(Settings(tmp_path, None, None))
+    (finding,) = weights_here.weights(Settings(tmp_path, None, None))
 
-    assert (finding.state, finding.remedy.split("=")[0]) == ("missing", "export ORCH_WEIGHTS_DIR")
+    assert finding.state == "missing"
+    assert "export ORCH_WEIGHTS_DIR" in finding.remedy
+    assert all(name in finding.remedy for name in FILES)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.monitoring import status
 from orchestrator.terminal import dashboard, follow
+from orchestrator.terminal.part import Part
 
 
 def seeded(found: status.RunStatus) -> status.RunStatus:
@@ -103,16 +105,67 @@ def test_ctrl_c_says_how_to_go_on(
     def interrupted(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    for again in ("", "give it again"):
+    benchmarks = Part("benchmarks", 2, 0, 0, NOW, "give it again")
+    for part in (None, benchmarks):
         with pytest.raises(click.exceptions.Exit) as stop:
             follow.follow(
-                Settings(store.root, None, None), store, run, sleep=interrupted, again=again
+                Settings(store.root, None, None), store, run, sleep=interrupted, part=part
             )
         assert stop.value.exit_code == 130
     lines = capsys.readouterr().err.splitlines()
 
     assert f"watch {run.name}" in lines[0]
-    assert lines[1] == "give it again"
+    assert lines[1].startswith("give it again")
+    assert all(line.endswith("down") for line in lines)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_a_waiting_command_is_told_like_ctrl_c(
+    half: tuple[Store, Run], capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    """It says that the run goes on, how to follow it, and how to stop the workers."""
+    store, run = half
+    usual = signal.signal(number, signal.SIG_DFL)
+
+    try:
+        with pytest.raises(click.exceptions.Exit) as stop:
+            follow.follow(
+                Settings(store.root, None, None),
+                store,
+                run,
+                sleep=lambda _: signal.raise_signal(number),
+            )
+        after = signal.getsignal(number)
+    finally:
+        signal.signal(number, usual)
+    told = capsys.readouterr().err
+
+    assert stop.value.exit_code == 128 + number
+    assert "the run continues" in told
+    assert f"watch {run.name}" in told
+    assert "down" in told
+    assert after == signal.SIG_DFL
+
+
+def test_a_hangup_that_is_ignored_ends_no_waiting_command(half: tuple[Store, Run]) -> None:
+    """As under nohup."""
+    store, run = half
+    usual = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    numbers = iter([signal.SIGHUP, signal.SIGHUP, signal.SIGINT])
+
+    try:
+        with pytest.raises(click.exceptions.Exit) as stop:
+            follow.follow(
+                Settings(store.root, None, None),
+                store,
+                run,
+                sleep=lambda _: signal.raise_signal(next(numbers)),
+            )
+    finally:
+        signal.signal(signal.SIGHUP, usual)
+
+    assert stop.value.exit_code == 128 + signal.SIGINT
+    assert not list(numbers)
 
 
 def test_a_log_tells_when_tasks_wait_and_nobody_is_there(half: tuple[Store, Run]) -> None:

@@ -21,6 +21,7 @@ from jobs.errors import (
     DamagedFile,
     NewerRecord,
     OrchError,
+    UnknownEntry,
     WorkerLost,
 )
 from jobs.store import codec, tables
@@ -42,6 +43,7 @@ NOT_COUNTED = {
     "storage-full",
     AccessDenied.failure,
     NewerRecord.failure,
+    UnknownEntry.failure,
     *RETRY_AT_ONCE,
 }
 

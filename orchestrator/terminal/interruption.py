@@ -1,0 +1,87 @@
+"""SIGTERM and SIGHUP end a command that waits as Ctrl-C does: with a word, and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import termios
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from jobs.settings import Settings
+from orchestrator.terminal.options import call
+
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Ended(KeyboardInterrupt):
+    """Ctrl-C, or a signal that asks the command to end; `number` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextlib.contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Meanwhile SIGTERM and SIGHUP raise `Ended`. Ignored ones stay ignored, as under `nohup`."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in ENDING}
+    for number in ENDING:
+        if before[number] == signal.SIG_DFL:
+            signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def ends_with(settings: Settings, words: str) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and SIGHUP end the command with these words, and how to stop the workers.
+
+    The exit code is 128 and the signal's number: 130 after Ctrl-C.
+    """
+    with _signals_interrupt():
+        try:
+            yield
+        except KeyboardInterrupt as interrupt:
+            click.echo(words + _stopping_workers(settings), err=True)
+            number = interrupt.number if isinstance(interrupt, Ended) else signal.SIGINT
+            raise click.exceptions.Exit(128 + number) from None
+
+
+def _stopping_workers(settings: Settings) -> str:
+    """How to stop the workers of this machine; nothing where it has none."""
+    from orchestrator.monitoring import heartbeats
+
+    signs = heartbeats.read_heartbeats(settings.store)
+    if settings.broker_url is not None and not any(sign.here and sign.fresh for sign in signs):
+        return ""
+    return f". Stop this machine's workers with: {call(settings, 'down')}"
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    _let_go_of_closed_terminals()
+    raise Ended(number)
+
+
+def _let_go_of_closed_terminals() -> None:
+    """What is written from now on to a terminal that was closed goes nowhere, without an error."""
+    for descriptor in (1, 2):
+        try:
+            termios.tcgetattr(descriptor)
+        except termios.error as error:
+            if error.args[0] == errno.EIO:
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
