@@ -24,7 +24,7 @@ from orchestrator.terminal.part import Part
 
 LOOK_S = 1.0
 SELDOM_S = 3.0
-MAX_SHARE = 0.005
+MAX_SHARE = 0.004
 """Of a processor core, for looks at a large run; with `SELDOM_S` between looks at most."""
 PLAIN_EVERY_S = 5.0
 PATIENCE_S = 15.0
