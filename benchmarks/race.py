@@ -28,7 +28,7 @@ from common import Goal, publish, say, table
 from race_curves import Curves, Right
 
 from jobs.racing import rule
-from jobs.statistics import paired
+from jobs.racing.behind import behind
 
 VALIDATION = (6_091, 1_000, 200)
 """Validation images of the study's curves: as many as it had, and fewer."""
@@ -64,7 +64,7 @@ def race(rng: np.random.Generator, curves: Curves, correlation: float | None) ->
             racing = _survivors(curves, validation, racing, period, rivals)
     whole = len(names) * curves.periods
     first, own = (_best(test, among) for among in (names, racing))
-    p = paired.behind(test[own][-1:], test[first][-1:])
+    p = behind(test[own][-1:], test[first][-1:])
     return Outcome(cost, whole, own == first, own == first or p >= WORSE)
 
 

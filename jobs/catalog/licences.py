@@ -11,7 +11,7 @@ UNKNOWN = "unknown"
 OF_LIBRARY: dict[str, str] = {
     "torchvision": "torchvision states no licence of its pretrained weights; it says that terms "
     "may follow from the data that they were trained on (README, Pre-trained Model License)",
-    "timm": "timm states a licence for most of its weights; 'orch bench' records it",
+    "timm": "timm states a licence for most of its weights; each training records it",
     "entry": "the entry point's own package may state one",
     "file": "a file of one's own",
 }

@@ -68,6 +68,10 @@ class Metric:
         """The name in a specification: `macro-f1`."""
         return self.key or self.name.replace("_", "-")
 
+    def tells_of(self, classes: int) -> bool:
+        """Whether it says anything about so many classes; 0 where their number is unknown."""
+        return not classes or classes >= self.min_classes
+
     @property
     def can_lead(self) -> bool:
         """Whether it can rank networks and stop trainings."""
@@ -243,7 +247,7 @@ def stopping_choice(text: str) -> str:
 
 def short_of_classes(metric: Metric, classes: Collection[str]) -> str:
     """Why a metric says nothing about so few classes; empty where it does."""
-    if len(classes) >= metric.min_classes:
+    if metric.tells_of(len(classes)):
         return ""
     return (
         f"{metric.option} needs {metric.min_classes} classes or more, and the data have "

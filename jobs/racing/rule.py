@@ -24,8 +24,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from jobs.statistics import paired
-from jobs.statistics.paired import Right
+from jobs.racing.behind import Right, behind, discordant
 from jobs.store.decisions import Contender, Look
 
 LEVEL = 0.05
@@ -85,7 +84,7 @@ def _against(
 ) -> Contender:
     """A network against the leader, without corrections; its answers and forecast come first."""
     accuracy, best = (float(rows.mean(axis=1).mean()) for rows in answers)
-    only_leader, only_own = paired.discordant(*answers)
+    only_leader, only_own = discordant(*answers)
     own, leaders = (None if end is None else rounded(1 - end) for end in ends)
     return Contender(
         network=name,
@@ -94,7 +93,7 @@ def _against(
         behind=rounded(best - accuracy),
         only_leader=only_leader,
         only_own=only_own,
-        p=rounded(paired.behind(*answers)),
+        p=rounded(behind(*answers)),
         p_corrected=1.0,
         forecast=own,
         leader_forecast=leaders,

@@ -39,6 +39,9 @@ BENCHMARKS: dict[str, pa.Schema] = {
             ("weight_bits", pa.int64()),
             ("weights_licence", pa.string()),
             ("recipe", pa.string()),
+            ("evaluation_precision", pa.string()),
+            ("evaluation_correct", pa.int64()),
+            ("evaluation_same_answers", pa.int64()),
         ]
     ),
     "benchmark_differences": pa.schema(

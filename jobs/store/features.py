@@ -8,7 +8,8 @@ from jobs.store.records import Number, Record
 class FeaturesRecord(Record, frozen=True, kw_only=True):
     """Features of a data set's images, as one network computes them: file, checksum and shape.
 
-    `seconds` is how long that took; earlier orchs did not record it.
+    `seconds` is how long that took, `energy_joules` what the GPU used meanwhile, and `trial` that
+    which computed them; None where it was not measured, or earlier orchs did not record it.
     """
 
     file: str
@@ -17,3 +18,5 @@ class FeaturesRecord(Record, frozen=True, kw_only=True):
     backbone: str
     shape: tuple[int, ...]
     seconds: Number | None = None
+    energy_joules: Number | None = None
+    trial: str | None = None

@@ -67,6 +67,7 @@ class TaskResult(Record, frozen=True, omit_defaults=True, kw_only=True):
     micro_batches: tuple[Split, ...] | None = None
     peak_memory_bytes: int | None = None
     peak_reserved_bytes: int | None = None
+    weights_licence: str | None = None
     energy_joules: Number | None = None
     measured_from: Number | None = None
     # of an evaluation
@@ -74,9 +75,12 @@ class TaskResult(Record, frozen=True, omit_defaults=True, kw_only=True):
     correct: int | None = None
     total: int | None = None
     accuracy: Number | None = None
+    # of a training on features, and of a ranking
+    feature_seconds: Number | None = None
+    feature_joules: Number | None = None
+    features_by: str | None = None
     # of a ranking
     knn_accuracy: Number | None = None
-    feature_seconds: Number | None = None
     probe_seconds: Number | None = None
     # of a data set
     images: int | None = None

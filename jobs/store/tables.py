@@ -108,6 +108,9 @@ ADDED_LATER = {
     "given_split",
     "group",
     "recipe",
+    "evaluation_precision",
+    "evaluation_correct",
+    "evaluation_same_answers",
     *VALIDATED_LATER,
     *(f"{package}_version" for package in RESULT_PACKAGES),
 }

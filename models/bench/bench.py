@@ -25,14 +25,14 @@ from jobs.install_hints import install_command
 from jobs.store.store import Store
 from jobs.store.tables import build_table, table_folder, write_table
 from jobs.task import Task, TaskRequest, Trial
-from models.bench import process, quantise, session
+from models.bench import evaluated, process, quantise, session
 from models.bench.compare import Compared, compare
 from models.bench.probe import Latency, Request
 from models.data.batches import Data
 from models.evaluation import restore
 from models.export import onnx_file
 from models.export.parity import Answer
-from models.networks import of_trial, search
+from models.networks import licences, of_trial
 from models.runtime import device
 from models.runtime.progress import Tell
 
@@ -74,7 +74,8 @@ def bench(request: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) -> 
     epoch = task.epoch if trained is None or trained.epoch is None else trained.epoch
     who = {"backbone": one.trial.backbone, "seed": one.trial.seed, "period": request.period}
     who |= {"epoch": epoch, "recipe": one.trial.recipe_text} | asdict(task.way)
-    rows = [who | _facts(one, on, compared) | _latency(each) for each in measured]
+    shared = _facts(one, on, compared) | evaluated.facts(store, one.training, epoch, compared)
+    rows = [who | shared | _latency(each) for each in measured]
     tables = {"benchmarks": rows, "benchmark_differences": compared.rows(who)}
     return {
         "files": _written(work, task, task.way, tables),
@@ -146,14 +147,8 @@ def _facts(one: _Network, on: str, compared: Compared) -> Row:
         "size_bytes": one.file.stat().st_size,
         "calibration_images": one.calibration_images,
         "weight_bits": quantise.weight_bits() if int8 else None,
-        "weights_licence": _licence(one.trial),
+        "weights_licence": licences.of_trial(one.trial),
     }
-
-
-def _licence(trial: Trial) -> str | None:
-    """The licence that the library states of the initial weights; None where it states none."""
-    own = trial.network is not None and trial.network.weights is not None
-    return None if trial.weights == "none" or own else search.licence(trial.backbone)
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

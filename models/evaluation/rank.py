@@ -53,7 +53,7 @@ def rank(request: TaskRequest, tell: Tell, should_stop: Callable[[], bool]) -> R
     groups = _groups(store, data, given.rows)
     judged = judging.attend(lambda: _judged(values, labels, groups, len(data.classes), judging))
     seconds = time.monotonic() - started
-    facts = _facts(judged, labels, given.seconds, seconds, where)
+    facts = _facts(judged, labels, given.record.seconds, seconds, where)
     rows = _answers(judged[0], data, given.rows, groups)
     published = _written(Path(request.work_folder), trial, facts, values, judged, rows)
     return {"files": published, **facts}

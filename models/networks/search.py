@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import MissingWeights, OrchError
-from models.networks import costs, libraries, timm_networks, torchvision_networks, weights
+from models.networks import costs, libraries, licences, torchvision_networks, weights
 from models.networks.libraries import Wanted
 
 CLASSES = 20
@@ -39,7 +39,7 @@ def facts(
         return known | {"problem": str(error)}
     size = image_size or native.image_size
     known |= native.model_dump(mode="json") | {"counted_at": size}
-    known |= {"licence": licence(label), "weights_here": _here(label, weights_dir)}
+    known |= {"licence": licences.of_network(label), "weights_here": _here(label, weights_dir)}
     try:
         network = libraries.skeleton(Wanted(label, size), classes)
         gmacs = costs.of_image(network, size).gmacs
@@ -48,13 +48,6 @@ def facts(
     known["parameters"] = sum(value.numel() for value in network.parameters())
     known["gmacs"] = round(gmacs, 3)
     return known
-
-
-def licence(label: str) -> str | None:
-    """The licence of the weights where the library states it; torchvision states none."""
-    library, _, name = label.partition(":")
-    stated = timm_networks.description(name).get("license") if library == "timm" else None
-    return None if stated is None else str(stated)
 
 
 def _here(label: str, weights_dir: Path | None) -> bool:

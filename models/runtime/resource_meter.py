@@ -52,10 +52,16 @@ class Meter:
         }
         if self.device.type == "cuda":
             facts["peak_reserved_bytes"] = taken_memory(self.device)
-        now = millijoules(self.nvml, self.uuid)
-        if self.before is not None and now is not None and now >= self.before:
-            facts["energy_joules"] = (now - self.before) / 1000
+        if (joules := self.joules()) is not None:
+            facts["energy_joules"] = joules
         return facts
+
+    def joules(self) -> float | None:
+        """Energy of the GPU so far; None where it is not counted from start to end."""
+        now = millijoules(self.nvml, self.uuid)
+        if self.before is None or now is None or now < self.before:
+            return None
+        return (now - self.before) / 1000
 
 
 def peak_memory(device: torch.device) -> int:

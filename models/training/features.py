@@ -30,6 +30,7 @@ from models.data.augment import centred
 from models.data.batches import Batch, Data, Indices, batches, cut
 from models.data.decode import Pixels
 from models.networks.linear_probe import Head, features_seen, find_head, require_head
+from models.runtime.resource_meter import Meter
 from models.training.inference import predict_split
 from models.training.learner import Learner, normalised
 
@@ -42,20 +43,20 @@ Tell = Callable[[int, int], None]
 class Features:
     """What the last layer of a network gets of each training and validation image.
 
-    `rows` are the images in the data set. `seconds` is how long their computation took, None where
-    an orch that did not record it kept them. `head` is that layer.
+    `rows` are the images in the data set. `record` tells what their computation took. `head` is
+    that layer.
     """
 
     head: Head
     rows: Indices
     values: Pixels
-    seconds: float | None
+    record: FeaturesRecord
 
 
 def begin_head(
     store: Store, trial: Trial, data: Data, learner: Learner, values: frozenset[str], tell: Tell
-) -> Data:
-    """Features of the training and validation images in place of the images.
+) -> tuple[Data, FeaturesRecord]:
+    """Features of the training and validation images in place of the images, with their record.
 
     From then on the learner's scores are those of the last layer. Raises what `features_of` raises.
     """
@@ -64,7 +65,7 @@ def begin_head(
     learner.head = given.head
     places = {name: np.searchsorted(rows, data.splits[name]) for name in TRAINED_ON}
     nothing = np.empty(0, np.int64)
-    return replace(
+    seen = replace(
         data,
         images=features,
         labels=data.labels[rows],
@@ -73,6 +74,7 @@ def begin_head(
         resident=None,
         side=0,
     )
+    return seen, given.record
 
 
 def features_of(
@@ -94,9 +96,9 @@ def features_of(
     rows = np.sort(np.concatenate([data.splits[name] for name in TRAINED_ON]))
     key, folder = _key(trial, learner, values), store.features_folder
     for name in (key, f"{key}-mean") if averaged else (key,):
-        kept, seconds = _kept(folder, name)
-        if kept is not None and len(kept) == len(rows):
-            return Features(head, rows, kept, seconds)
+        kept = _kept(folder, name)
+        if kept is not None and len(kept[0]) == len(rows):
+            return Features(head, rows, *kept)
     placed = _require(trial, learner, head, data, rows)
     name = f"{key}-mean" if averaged and placed else key
     making = _Making(folder, name, trial, learner, head, averaged and placed)
@@ -121,24 +123,24 @@ def _key(trial: Trial, learner: Learner, values: frozenset[str]) -> str:
     return json_digest(facts)[:16]
 
 
-def _kept(folder: Path, key: str) -> tuple[Pixels | None, float | None]:
-    """The features in the store, as a memory map, and the seconds that they took.
+def _kept(folder: Path, key: str) -> tuple[Pixels, FeaturesRecord] | None:
+    """The features in the store, as a memory map, and their record.
 
     None where they are not there or damaged.
     """
     try:
         record = codec.read(folder / f"{key}.json", FeaturesRecord)
         if record is None:
-            return None, None
+            return None
         path = folder / Path(record.file).name
         if atomic.file_digest(path) == record.sha256:
-            return array.read(path), record.seconds
+            return array.read(path), record
         problem = "its checksum does not match"
     except (DamagedFile, FileNotFoundError, ValueError) as error:
         problem = " ".join(str(error).split())[:200]
     log.warning("the features %s are computed again: %s", key, problem)
     (folder / f"{key}.json").unlink(missing_ok=True)
-    return None, None
+    return None
 
 
 def _require(trial: Trial, learner: Learner, head: Head, data: Data, rows: Indices) -> bool:
@@ -185,9 +187,10 @@ class _Making:
     head: Head
     averaged: bool
 
-    def computed(self, data: Data, rows: Indices, tell: Tell) -> tuple[Pixels, float | None]:
-        """The features of these images as a memory map, and the seconds that they took."""
-        path, started = self.folder / f"{self.name}-{uuid.uuid4().hex[:8]}.npy", time.monotonic()
+    def computed(self, data: Data, rows: Indices, tell: Tell) -> tuple[Pixels, FeaturesRecord]:
+        """The features of these images as a memory map, and their record."""
+        path = self.folder / f"{self.name}-{uuid.uuid4().hex[:8]}.npy"
+        meter, started = Meter.begin(self.learner.device, 0.0), time.monotonic()
         with atomic.atomic_write(path) as draft, draft.open("wb") as handle:
             summing = Summing(handle)
             writer = self._write(cast(IO[bytes], summing), data, rows, tell)
@@ -198,14 +201,16 @@ class _Making:
             backbone=self.trial.backbone,
             shape=writer.shape,
             seconds=time.monotonic() - started,
+            energy_joules=meter.joules(),
+            trial=self.trial.name,
         )
         if not atomic.create_json(self.folder / f"{self.name}.json", codec.encode(record)):
-            first, seconds = _kept(self.folder, self.name)
+            first = _kept(self.folder, self.name)
             if first is not None:
                 path.unlink(missing_ok=True)
-                return first, seconds
+                return first
             atomic.write_json(self.folder / f"{self.name}.json", codec.encode(record))
-        return array.read(path), record.seconds
+        return array.read(path), record
 
     def _write(self, handle: IO[bytes], data: Data, rows: Indices, tell: Tell) -> _Writer:
         chosen = replace(data, splits={"features": rows})

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from jobs import atomic
 from jobs.early_stopping import best_row, stop_of
+from jobs.store.features import FeaturesRecord
 from jobs.store.records import TaskResult
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest, Trial
@@ -39,6 +40,7 @@ ANSWERS = "answers"
 class TrainingState:
     """A training: the trial, `rows` of whole epochs, `running` of the next, last checkpoint.
 
+    `features` is the record of the features that it trains on; None where it gets images.
     `answers` are those of the tested network to the validation images; None where they are unknown.
     """
 
@@ -56,6 +58,7 @@ class TrainingState:
     saved_at: float = field(default_factory=time.monotonic)
     saver: BackgroundThread = field(default_factory=BackgroundThread)
     publish: Callable[[Path, files.CheckpointContents, str], Path] = files.write
+    features: FeaturesRecord | None = None
 
     @property
     def epoch(self) -> int:
@@ -184,8 +187,8 @@ def begin_training(request: TaskRequest, on_upload: OnUpload = ignore_upload) ->
     checkpoint = files.restore(_checkpoints(store, trial), trial.name, task.epoch)
     if checkpoint is None:
         learner, head = from_start(store, request, trial, len(data.classes))
-        data = _data_of(store, trial, data, learner, head, on_upload)
-        return TrainingState(store, request, task, trial, data, learner)
+        data, kept_features = _data_of(store, trial, data, learner, head, on_upload)
+        return TrainingState(store, request, task, trial, data, learner, features=kept_features)
     contents, path = checkpoint
     where = device.pick(request.device, trial.recipe.deterministic)
     trained = contents.beside.get("trained", contents.network)
@@ -198,8 +201,7 @@ def begin_training(request: TaskRequest, on_upload: OnUpload = ignore_upload) ->
     learner.scheduler.load_state_dict(contents.scheduler)
     if learner.average is not None:
         learner.average.load_state(contents.beside)
-    best = contents.network if trial.recipe.keep == "best" and contents.rows else None
-    data = _data_of(store, trial, data, learner, head, on_upload)
+    data, kept_features = _data_of(store, trial, data, learner, head, on_upload)
     return TrainingState(
         store,
         request,
@@ -210,8 +212,9 @@ def begin_training(request: TaskRequest, on_upload: OnUpload = ignore_upload) ->
         contents.rows,
         EpochProgress(**contents.running),
         path,
-        best,
+        contents.network if trial.recipe.keep == "best" and contents.rows else None,
         contents.beside.get(ANSWERS),
+        features=kept_features,
     )
 
 
@@ -254,12 +257,16 @@ def _data_of(
     learner: Learner,
     head: frozenset[str],
     on_upload: OnUpload,
-) -> Data:
-    """What batches are made of: images, or their features where only the last layer is trained."""
+) -> tuple[Data, FeaturesRecord | None]:
+    """What batches are made of: images, or where only the last layer is trained their features.
+
+    With the record of the features.
+    """
+    record = None
     learner.class_weights = class_weights(trial.recipe, data, learner.device)
     if trial.recipe.finetune == "head":
-        data = features.begin_head(store, trial, data, learner, head, on_upload)
-    return data.near(learner.device, on_upload=on_upload)
+        data, record = features.begin_head(store, trial, data, learner, head, on_upload)
+    return data.near(learner.device, on_upload=on_upload), record
 
 
 def _checkpoints(store: Store, trial: Trial) -> Path:

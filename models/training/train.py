@@ -12,9 +12,11 @@ import torch
 from msgspec import to_builtins
 
 from jobs.errors import BatchSplit, Crowded, OutOfMemory, Stopped
-from jobs.task import TaskRequest
+from jobs.store.features import FeaturesRecord
+from jobs.task import TaskRequest, Trial
 from models.checkpoints import files
 from models.data.gpu_cache import OnUpload
+from models.networks import licences
 from models.runtime import device
 from models.runtime.progress import ProgressEstimator, Tell
 from models.runtime.resource_meter import Meter, taken_memory
@@ -190,8 +192,8 @@ def _position(training: TrainingState) -> float:
 def _outcome(training: TrainingState, meter: Meter) -> dict[str, Any]:
     """Unpublished rows as files in the work folder, and the facts of the result.
 
-    `seconds` counts from the previous target epoch. Measured resources are of this attempt alone,
-    from `measured_from` on.
+    `seconds` counts from the previous target epoch, without features. Measured resources are of
+    this attempt alone, from `measured_from` on.
     """
     task, store = training.task, training.store
     # While the last checkpoint is still being written.
@@ -217,5 +219,25 @@ def _outcome(training: TrainingState, meter: Meter) -> dict[str, Any]:
         ],
         "seconds": sum(row["seconds"] for row in training.rows[since:]),
         "device": device.describe(training.learner.device),
+        **_of_features(training.features),
+        **_licence(training.trial),
         **meter.read(),
     }
+
+
+def _licence(trial: Trial) -> dict[str, str]:
+    """The licence that the library states of the initial weights, where it states one."""
+    stated = licences.of_trial(trial)
+    return {} if stated is None else {"weights_licence": stated}
+
+
+def _of_features(record: FeaturesRecord | None) -> dict[str, Any]:
+    """What the features that it trained on cost when they were computed, and by whom."""
+    if record is None:
+        return {}
+    facts = {
+        "feature_seconds": record.seconds,
+        "feature_joules": record.energy_joules,
+        "features_by": record.trial,
+    }
+    return {key: value for key, value in facts.items() if value is not None}

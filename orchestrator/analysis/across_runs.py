@@ -13,10 +13,10 @@ import numpy as np
 from orchestrator.analysis.common_settings import CommonSetting
 from orchestrator.analysis.compared_run import ComparedRun, Contestant
 from orchestrator.analysis.image_values import Values, image_values
+from orchestrator.analysis.p_values import holm
 from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
 from orchestrator.analysis.predictions import TrialPredictions
 from orchestrator.analysis.seed_intervals import all_moments
-from orchestrator.analysis.statistics import holm
 from orchestrator.analysis.tested_images import RunImages
 
 Settings = Mapping[str, Mapping[str, CommonSetting]]

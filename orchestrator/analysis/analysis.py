@@ -38,6 +38,7 @@ from orchestrator.analysis.ranks import Ranks, rank_networks
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.seed_intervals import all_moments
 from orchestrator.analysis.selective import RiskCoverage, answers, halves, risk_coverage
+from orchestrator.analysis.settling import Settling, settling
 from orchestrator.analysis.timeline import AttemptCount, Timeline, build_timeline, count_attempts
 
 CONFUSED_PAIRS = 6
@@ -92,6 +93,7 @@ class Analysis:
     decision: Decision | None = None
     foretold: Foretold | None = None
     without_suspects: Restated | None = None
+    settling: Settling | None = None
 
 
 def analyse(
@@ -170,6 +172,7 @@ def _tested(
     facts["foretold"] = foretold(run_data, values.networks)
     if leader:
         facts["verdict"] = judge_leader(leader, tests, leads)
+        facts["settling"] = settling(run_data, tests, facts["verdict"])
         rivals = {name: rows for name, rows in values.networks.items() if name in run_data.rivals}
 
         def against(reference: str, names: Sequence[str]) -> tuple[NonInferiority, ...]:
@@ -193,6 +196,7 @@ def _tested_over_splits(
     tests, costs, leader = splits.tests(run_data), _costs(run_data), run_data.leader
     facts: dict[str, Any] = {"paired_tests": tests, "costs": costs, "margin": margin}
     facts["verdict"] = splits.verdict(run_data, tests)
+    facts["settling"] = settling(run_data, tests, facts["verdict"])
 
     def against(reference: str, names: Sequence[str]) -> tuple[NonInferiority, ...]:
         if margin is None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.benchmark import RUNTIMES, Runtime
 from jobs.statistics.interval import Interval
-from orchestrator.analysis.statistics import Z95, mcnemar
+from jobs.statistics.mcnemar import mcnemar
+from orchestrator.analysis.spreads import Z95
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,12 +54,25 @@ class ChangedAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Evaluated:
+    """The accuracy of the run's own evaluation, its precision, and the images answered otherwise.
+
+    `differing` counts the test images that torch in float32 answers otherwise.
+    """
+
+    precision: str | None
+    accuracy: float
+    differing: int
+
+
+@dataclass(frozen=True, slots=True)
 class Benchmark:
     """A network by one runtime on one machine, and its answers on `images` test images.
 
     `accuracy` is the runtime's and `float32_accuracy` torch's in float32; `only_float32` images are
     right for torch alone, `only_this` for the runtime alone. `interval` is that of the difference,
     `p` McNemar's exact p-value. `latencies` are by batch size; `weights_licence` is as timm says.
+    `evaluated` is the run's own evaluation beside float32; None where that was not recorded.
     """
 
     backbone: str
@@ -86,6 +100,7 @@ class Benchmark:
     interval: Interval
     p: float
     changed: tuple[ChangedAnswer, ...]
+    evaluated: Evaluated | None = None
 
     @property
     def difference(self) -> float:
@@ -211,7 +226,19 @@ def _benchmark(label: str, rows: list[dict[str, Any]], changed: list[ChangedAnsw
         interval=paired_interval(won, lost, images),
         p=mcnemar(lost, won),
         changed=tuple(changed),
+        evaluated=_evaluated(one),
     )
+
+
+def _evaluated(row: Mapping[str, Any]) -> Evaluated | None:
+    same, correct, images = (
+        row["evaluation_same_answers"],
+        row["evaluation_correct"],
+        row["total"],
+    )
+    if same is None or correct is None:
+        return None
+    return Evaluated(row["evaluation_precision"], correct / images, images - same)
 
 
 def _latency(row: Mapping[str, Any]) -> BatchLatency:

@@ -8,8 +8,8 @@ from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.common_settings import CommonSetting
 from orchestrator.analysis.predictions import TrialPredictions
 from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.spreads import Spread
 from orchestrator.analysis.standings import Standing
-from orchestrator.analysis.statistics import Spread
 
 
 @dataclass(frozen=True, slots=True, eq=False)

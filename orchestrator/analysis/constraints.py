@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from jobs.errors import BadSpec
 from jobs.spec import quantity
 
 T = TypeVar("T")
+Limit = Literal["latency", "size"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,24 @@ class Constraints:
 
     def __bool__(self) -> bool:
         return self.max_latency_ms is not None or self.max_size_bytes is not None
+
+    def broken_by(self, latency_ms: float | None, size_bytes: int | None) -> tuple[Limit, ...]:
+        """The limits that a network breaks; what is unknown (None) breaks none."""
+        broken: list[Limit] = []
+        if self.max_latency_ms is not None and latency_ms is not None:
+            broken += ["latency"] if latency_ms > self.max_latency_ms else []
+        if self.max_size_bytes is not None and size_bytes is not None:
+            broken += ["size"] if size_bytes > self.max_size_bytes else []
+        return tuple(broken)
+
+    def unmeasured(self, latency_ms: float | None, size_bytes: int | None) -> tuple[Limit, ...]:
+        """The limits of which nothing was measured (None)."""
+        unknown: list[Limit] = []
+        if self.max_latency_ms is not None and latency_ms is None:
+            unknown.append("latency")
+        if self.max_size_bytes is not None and size_bytes is None:
+            unknown.append("size")
+        return tuple(unknown)
 
 
 def read(max_latency: str | None, max_size: str | None) -> Constraints:

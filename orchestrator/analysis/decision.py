@@ -7,19 +7,17 @@ to be at most the margin worse than that one. What was not measured is unknown, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from jobs.statistics.interval import Interval
 from orchestrator.analysis.benchmarks import ONE, Benchmark
-from orchestrator.analysis.constraints import Constraints
+from orchestrator.analysis.constraints import Constraints, Limit
 from orchestrator.analysis.cost import Cost
 from orchestrator.analysis.noninferiority import NonInferiority
 from orchestrator.analysis.pairwise import PairwiseTest, find_pair
 from orchestrator.analysis.standings import Standing
 
-Limit = Literal["latency", "size"]
 Tests = Callable[[str, Sequence[str]], tuple[NonInferiority, ...]]
 """Non-inferiority of these networks against a reference; empty without a margin."""
 
@@ -29,7 +27,8 @@ class Candidate:
     """A network with its price. `value` is the leading metric, with its 95% interval over images.
 
     `latency_ms`, `p50_ms` and `size_bytes` are those of `runtime`; None where it was not measured.
-    `fails` are the limits that it breaks, `unknown` those that were not measured.
+    `fails` are the limits that it breaks, `unknown` those that were not measured. One that is not
+    shown to be `better_than_guessing` is never taken.
     """
 
     backbone: str
@@ -46,6 +45,7 @@ class Candidate:
     size_bytes: int | None = None
     fails: tuple[Limit, ...] = ()
     unknown: tuple[Limit, ...] = ()
+    better_than_guessing: bool = True
 
     @property
     def fits(self) -> bool:
@@ -100,7 +100,12 @@ class Decision:
     @property
     def unknown(self) -> tuple[str, ...]:
         """The networks of which some limit was not measured, and none is known to be broken."""
-        return tuple(each.backbone for each in self.candidates if each.unknown and not each.fails)
+        return tuple(each.backbone for each in self.worth_taking if each.unknown and not each.fails)
+
+    @property
+    def worth_taking(self) -> tuple[Candidate, ...]:
+        """The candidates that are shown to be better than guessing."""
+        return tuple(each for each in self.candidates if each.better_than_guessing)
 
 
 def decide(
@@ -112,8 +117,12 @@ def decide(
     licences: Mapping[str, str],
     paired_tests: Sequence[PairwiseTest],
     noninferior: Tests,
+    better_than_guessing: Collection[str] | None = None,
 ) -> Decision:
-    """The decision among the networks of a ranking, the best first."""
+    """The decision among the networks of a ranking, the best first.
+
+    None that is not among those `better_than_guessing` is taken; without these, each may be.
+    """
     names = [standing.backbone for standing in ranking]
     measured = _on_one_machine(benchmarks, names)
     by_name = {cost.backbone: cost for cost in costs}
@@ -124,12 +133,13 @@ def decide(
             [one for one in measured if one.backbone == each.backbone],
             licences[each.backbone],
             constraints,
+            better_than_guessing is None or each.backbone in better_than_guessing,
         )
         for each in ranking
         if each.lead is not None
     )
     open_ = Decision(constraints, margin, candidates, _machine(measured))
-    fitting = [each for each in candidates if each.fits]
+    fitting = [each for each in open_.worth_taking if each.fits]
     if not fitting:
         return _none_fits(open_, measured)
     made = _among(open_, fitting, paired_tests, noninferior)
@@ -161,7 +171,7 @@ def _among(
 
 def _none_fits(decision: Decision, measured: Sequence[Benchmark]) -> Decision:
     """No network is known to fit: which is closest, and which fit with 8-bit numbers."""
-    known = [each for each in decision.candidates if each.latency_ms is not None]
+    known = [each for each in decision.worth_taking if each.latency_ms is not None]
     return replace(
         decision,
         closest=min(known, key=lambda each: _excess(each, decision.constraints)).backbone
@@ -173,13 +183,13 @@ def _none_fits(decision: Decision, measured: Sequence[Benchmark]) -> Decision:
 
 def _fitting_in_int8(decision: Decision, measured: Sequence[Benchmark]) -> tuple[Benchmark, ...]:
     """The networks that fit with 8-bit numbers, the most accurate first."""
-    ranked = [each.backbone for each in decision.candidates]
+    ranked = [each.backbone for each in decision.worth_taking]
     fitting = (
         one
         for one in measured
         if one.runtime == "int8"
         and one.backbone in ranked
-        and not _fails(latency_of(one), one.size_bytes, decision.constraints)
+        and not decision.constraints.broken_by(latency_of(one), one.size_bytes)
     )
     return tuple(sorted(fitting, key=lambda one: -one.accuracy))
 
@@ -203,10 +213,11 @@ def _candidate(
     measured: Sequence[Benchmark],
     licence: str,
     constraints: Constraints,
+    better_than_guessing: bool,
 ) -> Candidate:
     assert standing.lead is not None
     exact = [one for one in measured if one.runtime != "int8" and latency_of(one) is not None]
-    kept = [one for one in exact if not _fails(latency_of(one), one.size_bytes, constraints)]
+    kept = [one for one in exact if not constraints.broken_by(latency_of(one), one.size_bytes)]
     one = min(kept or exact, key=lambda each: latency_of(each) or 0.0, default=None)
     single = one.at(ONE) if one else None
     latency, size = (latency_of(one), one.size_bytes) if one else (None, None)
@@ -223,8 +234,9 @@ def _candidate(
         latency,
         single.p50_ms if single else None,
         size,
-        _fails(latency, size, constraints),
-        _unknown(latency, size, constraints),
+        constraints.broken_by(latency, size),
+        constraints.unmeasured(latency, size),
+        better_than_guessing,
     )
 
 
@@ -235,24 +247,6 @@ def latency_of(one: Benchmark) -> float | None:
     """
     single = one.at(ONE)
     return None if single is None else single.p50_ms if single.p95_ms is None else single.p95_ms
-
-
-def _fails(latency: float | None, size: int | None, limits: Constraints) -> tuple[Limit, ...]:
-    broken: list[Limit] = []
-    if limits.max_latency_ms is not None and latency is not None:
-        broken += ["latency"] if latency > limits.max_latency_ms else []
-    if limits.max_size_bytes is not None and size is not None:
-        broken += ["size"] if size > limits.max_size_bytes else []
-    return tuple(broken)
-
-
-def _unknown(latency: float | None, size: int | None, limits: Constraints) -> tuple[Limit, ...]:
-    unmeasured: list[Limit] = []
-    if limits.max_latency_ms is not None and latency is None:
-        unmeasured.append("latency")
-    if limits.max_size_bytes is not None and size is None:
-        unmeasured.append("size")
-    return tuple(unmeasured)
 
 
 def _excess(each: Candidate, limits: Constraints) -> float:

@@ -32,13 +32,21 @@ def of_run(
         _licences(run_data),
         paired_tests,
         noninferior,
+        run_data.better_than_guessing,
     )
 
 
 def _licences(run_data: RunData) -> dict[str, str]:
     """The licence of each network's initial weights."""
-    stated = {one.backbone: one.weights_licence for one in run_data.benchmarks}
+    benchmarked = {one.backbone: one.weights_licence for one in run_data.benchmarks}
+    recorded = {
+        run_data.label(name): result.weights_licence
+        for name, result in run_data.training.items()
+        if result.weights_licence
+    }
     return {
-        run_data.label(name): licence(trial, stated.get(run_data.label(name)))
+        (label := run_data.label(name)): licence(
+            trial, recorded.get(label) or benchmarked.get(label)
+        )
         for name, trial in run_data.trials.items()
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -46,6 +48,19 @@ class Foretold:
     low: float
     high: float
     networks: tuple[ForetoldNetwork, ...]
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs of networks there are."""
+        return math.comb(len(self.networks), 2)
+
+    @property
+    def tied_pairs(self) -> int:
+        """Pairs that share a rank before or after training."""
+        return sum(
+            one.rank == other.rank or one.trained_rank == other.trained_rank
+            for one, other in combinations(self.networks, 2)
+        )
 
 
 def foretold(run_data: RunData, values: Mapping[str, Values]) -> Foretold | None:

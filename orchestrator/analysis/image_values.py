@@ -19,7 +19,7 @@ import numpy as np
 from jobs.catalog.metrics import Metric, counts_of
 from jobs.statistics.interval import Interval
 from orchestrator.analysis.predictions import Answers, Predictions, TrialPredictions
-from orchestrator.analysis.statistics import student, wilson
+from orchestrator.analysis.spreads import student, wilson
 
 Values = np.ndarray[Any, Any]
 """Booleans or numbers, the last axis over images."""

@@ -6,8 +6,10 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from jobs.statistics.interval import Interval
 from jobs.statistics.seed_intervals import SeedMoments, seed_difference
 from orchestrator.analysis.pairwise import PairwiseTest, find_pair
+from orchestrator.analysis.spreads import Z95
 from orchestrator.analysis.standings import Comparison, Standing
 
 
@@ -116,3 +118,15 @@ def beats_all_rivals(
     intervals = (seed_difference(moments[best], each).interval for each in rivals)
     beaten = all(one.low > 0 if higher_is_better else one.high < 0 for one in intervals)
     return best if beaten else None
+
+
+def seed_deviation_that_voids(margin: float, interval: Interval) -> float | None:
+    """Deviation over seeds that would make a one-seed lead uncertain; None if it already is.
+
+    The variances of the test images (from the interval, assumed normal) and of two networks' seeds
+    add up. The lead is within 1.96 standard errors if
+    `margin < 1.96 * sqrt(images**2 + 2 * deviation**2)`.
+    """
+    images = (interval.high - interval.low) / (2 * Z95)
+    left = (margin / Z95) ** 2 - images**2
+    return math.sqrt(left / 2) if left > 0 and interval.excludes_zero else None

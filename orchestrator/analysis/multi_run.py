@@ -12,8 +12,8 @@ from orchestrator.analysis.common_settings import CommonSetting, common_settings
 from orchestrator.analysis.compared_run import ComparedRun as ComparedRun
 from orchestrator.analysis.compared_run import Contestant as Contestant
 from orchestrator.analysis.ranks import Ranks, rank_networks
+from orchestrator.analysis.spreads import Spread
 from orchestrator.analysis.standings import Standing, in_order
-from orchestrator.analysis.statistics import Spread
 from orchestrator.analysis.tested_images import (
     ImageGroup,
     image_groups,

@@ -24,8 +24,8 @@ from jobs.statistics.seed_intervals import (
 )
 from orchestrator.analysis.image_values import NetworkValues
 from orchestrator.analysis.metrics import Metric
+from orchestrator.analysis.p_values import holm
 from orchestrator.analysis.resampled import Mean
-from orchestrator.analysis.statistics import holm
 
 
 @dataclass(frozen=True, slots=True)

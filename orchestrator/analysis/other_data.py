@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.statistics.interval import Interval
-from orchestrator.analysis.statistics import wilson
+from orchestrator.analysis.spreads import wilson
 
 if TYPE_CHECKING:
     import pyarrow as pa

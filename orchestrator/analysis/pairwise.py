@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from jobs.statistics.interval import LEVEL, Interval
+from jobs.statistics.mcnemar import mcnemar
 from jobs.statistics.seed_intervals import SeedMoments, seed_difference
-from orchestrator.analysis import bootstrap, sign_flips, statistics
+from orchestrator.analysis import bootstrap, p_values, sign_flips
 from orchestrator.analysis.image_values import Values
 
 
@@ -21,7 +22,7 @@ class PairwiseTest:
 
     Counts are of images that only one has right, with their first common seed; None where images
     are not right or wrong. `p` is that of McNemar's exact test where they are, else of random
-    exchanges of the two (`sign_flips`); combined over seeds (see `statistics.over_seeds`). `p_holm`
+    exchanges of the two (`sign_flips`); combined over seeds (see `p_values.over_seeds`). `p_holm`
     is corrected for the number of pairs. `difference` is the first's mean metric minus the
     second's, with its bootstrap interval. `seed_interval`, `p_seeds` and `p_seeds_holm` count seeds
     and images (see `seed_intervals`); None unless both networks have several seeds. With several
@@ -128,9 +129,9 @@ def pairwise_tests(
 
 def corrected(tests: Sequence[PairwiseTest]) -> tuple[PairwiseTest, ...]:
     """The tests with p-values corrected for their number."""
-    of_images = statistics.holm([test.p for test in tests])
+    of_images = p_values.holm([test.p for test in tests])
     known = [test.p_seeds for test in tests if test.p_seeds is not None]
-    over_seeds = iter(statistics.holm(known))
+    over_seeds = iter(p_values.holm(known))
     return tuple(
         replace(
             test,
@@ -156,14 +157,14 @@ def _mcnemar(ours: Values, theirs: Values, seeds: int) -> dict[str, Any]:
     counts = [
         (int((ours[s] & ~theirs[s]).sum()), int((theirs[s] & ~ours[s]).sum())) for s in range(seeds)
     ]
-    p = statistics.over_seeds([statistics.mcnemar(*pair) for pair in counts])
+    p = p_values.over_seeds([mcnemar(*pair) for pair in counts])
     return {"only_first": counts[0][0], "only_second": counts[0][1], "p": p, "p_holm": p}
 
 
 def _exchanged(ours: sign_flips.Flipped, theirs: sign_flips.Flipped, seeds: int) -> dict[str, Any]:
     """The test by random exchanges of the two networks' answers."""
     each = [sign_flips.p_value(ours[:, s], theirs[:, s]) for s in range(seeds)]
-    p = statistics.over_seeds(each)
+    p = p_values.over_seeds(each)
     return {
         "only_first": None,
         "only_second": None,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jobs.statistics.interval import Interval
-from orchestrator.analysis.statistics import wilson
+from orchestrator.analysis.spreads import wilson
 
 Counts = np.ndarray[Any, np.dtype[np.int64]]
 

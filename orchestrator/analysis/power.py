@@ -19,6 +19,8 @@ POWER = 0.8
 """The probability with which a difference is to be found."""
 NORMAL_POWER = 0.8416212335729143
 """The standard normal quantile of `POWER`."""
+ASSUMED_NOISE = 0.5
+"""Part of the disagreement that is taken to come from the seed, where no seeds were compared."""
 TARGETS = (0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 WELL_BELOW = 0.6
 MAX_SEEDS = 20
@@ -34,7 +36,8 @@ class Power:
     `disagreement` is the share of images that only one of two networks predicts correctly. `noise`
     is the same of two seeds of one network. Where a difference exceeds the disagreement, the latter
     is taken to be as large. Of several `splits` each has so many images and seeds, and `ratio` test
-    images for each training image.
+    images for each training image. `between` is the variance over seeds of a difference between two
+    single trainings, where seeds are known to scatter more than single images explain.
     """
 
     images: int
@@ -44,6 +47,7 @@ class Power:
     noise: float
     splits: int = 1
     ratio: float = 0.0
+    between: float = 0.0
 
     @cached_property
     def visible(self) -> float | None:
@@ -100,19 +104,23 @@ class Power:
     def _variances(self, images: int, seeds: int, disagreement: float) -> tuple[float, float]:
         """The variance of a difference of means that is due to seeds, and that due to images."""
         noise = min(self.noise, disagreement)
-        return noise / images / seeds, (disagreement - noise) / images
+        return max(noise / images, self.between) / seeds, (disagreement - noise) / images
 
     @cached_property
     def images_for_target(self) -> int | None:
         """Test images that would show the target, to two digits; None beyond `MAX_IMAGES`."""
+        return self.images_for(self.target)
+
+    def images_for(self, difference: float) -> int | None:
+        """Test images that would show this difference, to two digits; None beyond `MAX_IMAGES`."""
         low, high = self.images, max(self.images, 1)
-        while self.power(high, self.seeds, self.target) < POWER:
+        while self.power(high, self.seeds, difference) < POWER:
             low, high = high, 2 * high
             if high > MAX_IMAGES:
                 return None
         while high - low > max(1, high // 200):
             middle = (low + high) // 2
-            enough = self.power(middle, self.seeds, self.target) >= POWER
+            enough = self.power(middle, self.seeds, difference) >= POWER
             low, high = (low, middle) if enough else (middle, high)
         unit: int = 10 ** max(0, len(str(high)) - 2)
         return -(-high // unit) * unit
@@ -120,8 +128,12 @@ class Power:
     @cached_property
     def seeds_for_target(self) -> int | None:
         """Seeds with which the target would be visible on these images; None where none helps."""
+        return self.seeds_for(self.target)
+
+    def seeds_for(self, difference: float) -> int | None:
+        """Seeds that would show this difference on these images; None where none helps."""
         more = range(max(self.seeds + 1, 2), MAX_SEEDS + 1)
-        enough = (n for n in more if self.power(self.images, n, self.target) >= POWER)
+        enough = (n for n in more if self.power(self.images, n, difference) >= POWER)
         return next(enough, None) if self.images else None
 
     @cached_property

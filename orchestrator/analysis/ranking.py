@@ -15,11 +15,13 @@ import pyarrow as pa
 from jobs.errors import OrchError, RequestError
 from jobs.settings import command_line
 from jobs.statistics.interval import Interval
+from jobs.statistics.mcnemar import mcnemar
 from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
-from orchestrator.analysis import bootstrap, statistics
+from orchestrator.analysis import bootstrap
+from orchestrator.analysis.p_values import holm
 
 LEVEL = 0.05
 FLIPS = 4000
@@ -223,9 +225,9 @@ def _compared(
         ours, theirs = right[best.trial], right[one.trial]
         only = (int(((ours == 1) & (theirs == 0)).sum()), int(((ours == 0) & (theirs == 1)).sum()))
         plain = members is None
-        p_values.append(statistics.mcnemar(*only) if plain else _flipped_p(ours - theirs, members))
+        p_values.append(mcnemar(*only) if plain else _flipped_p(ours - theirs, members))
     compared = [best]
-    for one, p in zip(rest, statistics.holm(p_values), strict=True):
+    for one, p in zip(rest, holm(p_values), strict=True):
         interval: Interval = bootstrap.difference(drawn[one.trial], drawn[best.trial])
         compared.append(
             replace(

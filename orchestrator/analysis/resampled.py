@@ -14,7 +14,7 @@ from itertools import combinations
 
 from jobs.statistics.interval import Interval
 from orchestrator.analysis.pairwise import PairwiseTest, corrected
-from orchestrator.analysis.statistics import student
+from orchestrator.analysis.spreads import student
 
 RESAMPLED = "corrected resampled t"
 

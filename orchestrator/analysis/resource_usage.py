@@ -29,6 +29,28 @@ class ResourceUsage:
     epochs: float
 
 
+@dataclass(frozen=True, slots=True)
+class FeatureCost:
+    """What a trial's features cost when they were computed, once for all its epochs.
+
+    `shared`: another training, or a ranking, computed them. `joules` is None where nobody counted.
+    """
+
+    seconds: float
+    joules: float | None
+    shared: bool
+
+
+def feature_cost(trial: str, results: TrainingResults) -> FeatureCost | None:
+    """The cost of a trial's features; None where it has none, or their time is not recorded."""
+    for target in sorted(results):
+        one = results[target]
+        if (seconds := _amount(one.feature_seconds)) is not None:
+            shared = one.features_by is not None and one.features_by != trial
+            return FeatureCost(seconds, _amount(one.feature_joules), shared)
+    return None
+
+
 def resource_usage(results: TrainingResults, epoch: int) -> ResourceUsage:
     """Resource usage up to a target epoch. Prefers GPU memory and counts no epoch twice."""
     records = [results[target] for target in sorted(results) if target <= epoch]

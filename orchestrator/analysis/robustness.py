@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from jobs.catalog.corruptions import CORRUPTIONS, SEVERITIES
 from jobs.spec.setting import network_of
 from jobs.store.runs import Run
+from orchestrator.analysis.spreads import spread
 from orchestrator.analysis.standings import Comparison
-from orchestrator.analysis.statistics import spread
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -18,6 +18,7 @@ from jobs.store.store import Store
 from jobs.task import Trial
 from orchestrator.analysis import other_data, scoring, standings
 from orchestrator.analysis.benchmarks import Benchmark, read_benchmarks
+from orchestrator.analysis.chance import above_chance
 from orchestrator.analysis.image_values import values_of_networks
 from orchestrator.analysis.leader import Leader, among
 from orchestrator.analysis.leaks import METHOD, Leaks, as_record, find_leaks, from_record
@@ -127,6 +128,14 @@ class RunData:
     def learned(self) -> list[str]:
         """The backbones that had learned something after the compared period."""
         return self.learning.learned(self.comparison.backbones, self.period)
+
+    @cached_property
+    def better_than_guessing(self) -> list[str]:
+        """The backbones that learned something and are shown to be above chance."""
+        chance = self.learning.baselines.chance
+        at = self.comparison.at(self.period)
+        above = {one.backbone for one in at if one.tests and above_chance(one, chance)}
+        return [name for name in self.learned if name in above]
 
     @cached_property
     def rivals(self) -> list[str]:

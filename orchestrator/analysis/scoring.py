@@ -11,6 +11,7 @@ from jobs.errors import OrchError, RequestError
 from jobs.store.runs import Run
 from jobs.task import Task
 from orchestrator.analysis import standings
+from orchestrator.analysis.cost import features_of
 from orchestrator.analysis.leader import Leader, find_leader, settled_period
 from orchestrator.analysis.load import StoredResults, nothing_yet
 from orchestrator.analysis.predictions import Predictions, collect_predictions
@@ -44,7 +45,10 @@ def score(
     run, trials = stored.run, stored.trials
     whose = {name: (stored.labels[name], trial.seed) for name, trial in trials.items()}
     recipes = {name: one.recipe for name, one in trials.items()}
-    compared = standings.compare(run, whose, stored.epochs, stored.evaluations, metric, recipes)
+    features = {name: one.seconds for name, one in features_of(trials, stored.trainings).items()}
+    compared = standings.compare(
+        run, whose, stored.epochs, stored.evaluations, metric, recipes, features
+    )
     if not compared.epochs and not any(standing.tests for standing in compared.standings):
         raise OrchError(nothing_yet(stored))
     shown = tuple(sorted(set(periods) or {1, run.spec.periods}))

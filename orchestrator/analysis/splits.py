@@ -30,8 +30,8 @@ from orchestrator.analysis.resampled import (
 )
 from orchestrator.analysis.run_data import RunData, compare_networks, with_leaks
 from orchestrator.analysis.scoring import awaited
+from orchestrator.analysis.spreads import Spread, spread
 from orchestrator.analysis.standings import Comparison, PeriodResult, Standing
-from orchestrator.analysis.statistics import Spread, spread
 from orchestrator.analysis.unlearned import Learning, Unlearned
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from orchestrator.analysis.epoch_row import MEASURES
 from orchestrator.analysis.epoch_row import EpochRow as EpochRow
 from orchestrator.analysis.image_values import interval_over_images
 from orchestrator.analysis.predictions import Predictions
-from orchestrator.analysis.statistics import Spread, spread, wilson
+from orchestrator.analysis.spreads import Spread, spread, wilson
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,9 +45,10 @@ class EvaluationResult:
 class PeriodResult:
     """One trial in one period: its evaluation (None if pending), and the seconds of its epochs.
 
-    `epoch` is that of the tested network: the last of the period, or earlier after early stopping.
-    `metrics` are by name; those that need predictions are there once these are collected. `split`
-    is what drew its split, where a run has several.
+    `feature_seconds` are those of the features that its first period began with. `epoch` is that of
+    the tested network: the period's last, or earlier after early stopping. `metrics` are by name;
+    those that need predictions are there once these are collected. `split` is what drew its split,
+    where a run has several.
     """
 
     trial: str
@@ -60,6 +61,12 @@ class PeriodResult:
     seconds: float | None
     metrics: Mapping[str, float] = field(default_factory=dict)
     split: int | None = None
+    feature_seconds: float | None = None
+
+    @property
+    def whole_seconds(self) -> float | None:
+        """The seconds of its epochs, and of the features before them."""
+        return None if self.seconds is None else self.seconds + (self.feature_seconds or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,11 @@ class Standing:
     def loss(self) -> Spread | None:
         """Test loss over seeds; None without results."""
         return self.metrics.get("loss")
+
+    @property
+    def whole_seconds(self) -> Spread | None:
+        """The seconds of the period's epochs over seeds, features included."""
+        return spread(one for each in self.results if (one := each.whole_seconds) is not None)
 
     @property
     def tests(self) -> tuple[EvaluationResult, ...]:
@@ -146,14 +158,14 @@ def compare(
     evaluations: pa.Table,
     metric: Metric | None = None,
     recipes: Mapping[str, Recipe] | None = None,
+    feature_seconds: Mapping[str, float] | None = None,
 ) -> Comparison:
     """Standings from rows of `epochs` and `evaluations`; `whose` maps trials to backbone and seed.
 
-    `metric` leads, by default the one that the run asks for.
-
-    Periods are numbered as in the run. Rows of other trials, later epochs and corrupted images are
-    ignored, and duplicates count once. `recipes` are those of the trials; without them, all
-    have that of the run.
+    `metric` leads, by default the one that the run asks for. Periods are numbered as in the run.
+    Rows of other trials, later epochs and corrupted images are ignored, and duplicates count once.
+    `recipes` are those of the trials; without them, all have that of the run. `feature_seconds` are
+    those of trials that trained on features.
     """
     lines = _epochs(run, whose, epochs)
     stops = _stops(lines, recipes or dict.fromkeys(whose, run.spec.recipe()))
@@ -163,8 +175,12 @@ def compare(
     standings = []
     for period, name in product(range(1, run.spec.periods + 1), order):
         last = run.epoch_of(period)
+        begun = (feature_seconds or {}) if period == 1 else {}
         results = [
-            _result(trial, name, seed, period, min(last, stops.get(trial, last)), tests, lines)
+            replace(
+                _result(trial, name, seed, period, min(last, stops.get(trial, last)), tests, lines),
+                feature_seconds=begun.get(trial),
+            )
             for trial, (backbone, seed) in sorted(whose.items(), key=lambda item: item[1][1])
             if backbone == name
         ]
@@ -252,8 +268,8 @@ def _standing(
 
 def with_predictions(comparison: Comparison, predictions: Predictions) -> Comparison:
     """The comparison with the metrics that need predictions, where these were collected."""
-    standings = tuple(_with_predictions(one, predictions) for one in comparison.standings)
-    return replace(comparison, standings=standings)
+    told = tuple(_with_predictions(one, predictions) for one in comparison.standings)
+    return replace(comparison, standings=told)
 
 
 def _with_predictions(standing: Standing, predictions: Predictions) -> Standing:

@@ -13,10 +13,9 @@ from jobs.errors import OrchError
 from jobs.store import tables
 from jobs.store.store import Store
 from jobs.task import Trial
+from orchestrator.analysis.power import ASSUMED_NOISE
 
 ASSUMED = 0.1
-ASSUMED_NOISE = 0.5
-"""Part of the disagreement that is taken to come from the seed, where no seeds were compared."""
 MAX_TRIALS = 12
 
 

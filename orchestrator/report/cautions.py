@@ -8,12 +8,12 @@ from jobs.spec.setting import network_of
 from orchestrator.analysis import racing
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.imagenet import imagenets_own
-from orchestrator.analysis.leader import Leader
+from orchestrator.analysis.leader import Leader, seed_deviation_that_voids
 from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.run_data import RunData
-from orchestrator.analysis.statistics import seed_deviation_that_voids
 from orchestrator.analysis.unlearned import Unlearned
 from orchestrator.analysis.versions import differing_in_attempts
+from orchestrator.report import settling_words
 from orchestrator.report.rendering import wording
 from orchestrator.report.sections import leaks, memory, settings
 
@@ -28,6 +28,7 @@ def cautions(run_data: RunData, analysis: Analysis) -> list[str]:
         *_near_majority(run_data),
         *_stopped(run_data),
         *_untested(run_data, analysis),
+        *filter(None, [settling_words.sentence(run_data, analysis.settling)]),
         *_seeds(run_data, analysis),
         *_chosen_on_test(run_data, analysis),
         *_unequal_starts(run_data),

@@ -179,6 +179,7 @@ def _result(standing: Any, result: Any) -> dict[str, Any]:
         "wilson_low": test.interval.low if test else None,
         "wilson_high": test.interval.high if test else None,
         "train_seconds": result.seconds,
+        "feature_seconds": result.feature_seconds,
         **{name: result.metrics.get(name) for name in METRICS if name not in ("accuracy", "loss")},
     }
 

@@ -44,10 +44,11 @@ def first_screen(run_data: RunData, analysis: Analysis) -> Screen:
     if decision is None:
         return Screen((), (), None)
     told = tuple(decision_words.sureness(run_data, analysis))
+    if not decision.worth_taking:
+        return Screen(told, (), None)
     shown = decision.candidate(decision.choice or decision.closest)
-    if shown is None and decision.candidates:
-        shown = decision.candidates[0]
-    numbers = _figures(run_data, decision, shown) if shown else ()
+    shown = shown or decision.worth_taking[0]
+    numbers = _figures(run_data, decision, shown)
     return Screen(told, numbers, _picture(run_data, analysis, decision))
 
 
@@ -118,15 +119,17 @@ def _drawn(
 ) -> Chart:
     metric = run_data.metric
     scale = 100 if metric.form == "share" else 1
-    names = list(points)
-    front = [names[at] for at in pareto([(x, metric.sign * y) for x, y in points.values()])]
+    fit = [each.backbone for each in decision.worth_taking if each.backbone in points]
+    priced = [(points[name][0], metric.sign * points[name][1]) for name in fit]
+    front = [fit[at] for at in pareto(priced)]
     shown = list(dict.fromkeys([*front, *foremost(run_data)]))[:MAX_NETWORKS]
     limit = decision.constraints.max_latency_ms if price == "latency" else None
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         line = [(points[name][0], scale * points[name][1]) for name in front]
-        axes.plot(*zip(*line, strict=True), color=theme.MUTED, linewidth=1.1, linestyle="--")
+        if line:
+            axes.plot(*zip(*line, strict=True), color=theme.MUTED, linewidth=1.1, linestyle="--")
         for name, (x, y) in points.items():
             point(axes, name, (x, scale * y), name in shown)
         _ring(axes, points.get(decision.choice or ""), scale)

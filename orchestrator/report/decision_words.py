@@ -12,6 +12,7 @@ from orchestrator.analysis.metrics import Metric
 from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.resampled import RESAMPLED
 from orchestrator.analysis.run_data import RunData
+from orchestrator.report import guessing
 from orchestrator.report.rendering import wording
 
 MAX_NAMED = 4
@@ -30,6 +31,11 @@ def answer(run_data: RunData, analysis: Analysis) -> str:
         return (
             f"Within {limits}, take {wording.title(chosen.backbone)}: "
             f"{_value(metric, chosen)}, {price}."
+        )
+    if not decision.worth_taking:
+        return (
+            f"Within {limits} or beyond, no network is shown to be better than guessing, so none "
+            f"is recommended. {guessing.REMEDY}"
         )
     if decision.unknown:
         names = _named(decision.unknown)
@@ -51,6 +57,7 @@ def sureness(run_data: RunData, analysis: Analysis) -> list[str]:
     return [
         *_among_fitting(run_data.metric, decision),
         *_against_all(run_data.metric, decision),
+        *_guessing(decision),
         *_int8(decision),
         *_failing(decision),
         *_disturbed(decision),
@@ -185,6 +192,18 @@ def _why(one: Candidate, limits: Constraints) -> str:
     if "size" in one.fails:
         told.append(megabytes(one.size_bytes))
     return " and ".join(told) or "not measured"
+
+
+def _guessing(decision: Decision) -> list[str]:
+    """The networks that fit, and are not shown to be better than guessing."""
+    names = [one.backbone for one in decision.candidates if one.fits]
+    names = [name for name in names if name not in {one.backbone for one in decision.worth_taking}]
+    if not names or not decision.worth_taking:
+        return []
+    return [
+        f"Not recommended, although {'it fits' if len(names) == 1 else 'they fit'}: "
+        f"{_named(names)}, not shown to be better than guessing."
+    ]
 
 
 def _int8(decision: Decision) -> list[str]:

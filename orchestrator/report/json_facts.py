@@ -12,8 +12,8 @@ from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.metrics import METRICS, Metric
 from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.spreads import Spread
 from orchestrator.analysis.standings import PeriodResult, Standing
-from orchestrator.analysis.statistics import Spread
 from orchestrator.report import choice_facts, json_other_images
 from orchestrator.report.decision_facts import decision_facts
 from orchestrator.report.headline import Headline
@@ -99,12 +99,13 @@ def paired_test(test: PairwiseTest) -> dict[str, Any]:
 
 
 def _answer(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[str, Any]:
-    told = {
+    told: dict[str, Any] = {
         "sentence": headline.sentence,
         "price": headline.cost,
         "cautions": list(headline.cautions),
     }
     told |= _learning(run_data)
+    told["settling"] = asdict(analysis.settling) if analysis.settling else None
     if run_data.leader is None:
         return told
     lead, alike = run_data.leader, analysis.verdict.alike if analysis.verdict else ()
@@ -205,6 +206,7 @@ def _result(result: PeriodResult) -> dict[str, Any]:
         "epoch": result.epoch,
         "epochs_seen": result.epochs_seen,
         "train_seconds": result.seconds,
+        **_of_features(result),
         "test": None,
         "metrics": dict(result.metrics),
     }
@@ -219,6 +221,11 @@ def _result(result: PeriodResult) -> dict[str, Any]:
             "wilson_high": test.interval.high,
         }
     return told
+
+
+def _of_features(result: PeriodResult) -> dict[str, Any]:
+    """The seconds of its features, where a period began with computing them."""
+    return {} if result.feature_seconds is None else {"feature_seconds": result.feature_seconds}
 
 
 def _trial(run_data: RunData, name: str) -> dict[str, Any]:

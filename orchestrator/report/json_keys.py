@@ -17,22 +17,26 @@ KEYS = {
     "seed; `doubtful` when the next is one of them; `leads` when it beats every other over seeds "
     "and images; `learned_nothing` has trials left out of the ranking when they are all of a "
     "network's: the class they predict most, its share of the images, their accuracy; `baselines` "
-    "what chance and the commonest class reach",
-    "decision": "the network to take (`choice`) under `constraints` (milliseconds and bytes; null: "
-    "none), in words, and how sure that is; `candidates` has each network, best first, with the "
-    "leading metric and its 95% interval over images (or splits), seconds and energy of training, "
-    "latency of one image (`latency_ms`: 95 of 100 runs; `p50_ms`), size and runtime of the file, "
-    "licence of the initial weights, the limits that it breaks (`fails`) or of which nothing was "
-    "measured (`unknown`); `best` is the best that fits, `test` compares it with `rival`, the next "
-    "that fits, `against_all` the best of all with it, `noninferior` others that fit with it; "
-    "`closest` comes nearest where none fits, and `int8` are networks that fit with 8-bit numbers. "
-    "null: nothing is tested",
+    "what chance and the commonest class reach; `settling` says how many test images, seeds or "
+    "splits would show the difference to the next network that the best does not beat, by the "
+    "power of these tests (shares of images; null: nothing to settle)",
+    "decision": "the network to take (`choice`) under `constraints` (milliseconds and bytes; "
+    "null: none), in words, and how sure that is; `candidates` has each network, best first, "
+    "with the leading metric and its 95% interval over images (or splits), seconds and energy "
+    "of training, latency of one image (`latency_ms`: 95 of 100 runs; `p50_ms`), size and "
+    "runtime of the file, licence of the initial weights, the limits that it breaks (`fails`) "
+    "or of which nothing was measured (`unknown`), and whether it is shown to be "
+    "`better_than_guessing`, without which none is taken; `best` is the best that fits, `test` "
+    "compares it with `rival`, the next that fits, `against_all` the best of all with it, "
+    "`noninferior` others that fit with it; `closest` comes nearest where none fits, and `int8` "
+    "are networks that fit with 8-bit numbers. null: nothing is tested",
     "benchmarks": "an entry for each network, runtime, number of threads and host of `orch bench`: "
     "latencies by batch size (milliseconds, peak memory of the process in bytes, processors that "
     "others used), size of the file in bytes, accuracy of the runtime and of torch in float32 on "
     "all test images, their difference with its 95% interval (Agresti and Min) and McNemar's exact "
     "p, images that only one has right, and each image that is answered otherwise with torch's "
-    "margin",
+    "margin; `evaluated` is the run's own evaluation of the same network: its precision, accuracy, "
+    "and the images that torch in float32 answers otherwise (`differing`; null: not recorded)",
     "missing": "what the run asked for and is not there, in words; empty when all is done",
     "tasks": "how many tasks are in each state",
     "metric": "the metric that leads, by its name in `metrics`: ranking, `duels`, `ranks`, "
@@ -40,13 +44,13 @@ KEYS = {
     "metrics": "each metric of a tested trial: title, meaning, whether higher is better, and form "
     "(a share, 0..1, or a number)",
     "standings": "one entry for each period and network: mean, deviation (n - 1; null for one "
-    "seed), n and Student's "
-    "95% interval over seeds of test accuracy, test loss (nats an image) and training time "
-    "(seconds); `image_interval` is Wilson's 95% interval of the mean accuracy over images; "
-    "`lead_interval` that of the leading metric; `metrics` has every "
-    "metric by name, those of predictions for the shown periods; "
-    "under `trials` each seed's counts with its Wilson 95% interval, and its metrics. With several "
-    "splits `trials` have their `split_seed`, and spreads and `lead_interval` are over splits",
+    "seed), n and Student's 95% interval over seeds of test accuracy, test loss (nats an image) "
+    "and training time (seconds of epochs; `feature_seconds` of a trial's first period come "
+    "before them); `image_interval` is Wilson's 95% interval of the mean accuracy over images; "
+    "`lead_interval` that of the leading metric; `metrics` has every metric by name, those of "
+    "predictions for the shown periods; under `trials` each seed's counts with its Wilson 95% "
+    "interval, and its metrics. With several splits `trials` have their `split_seed`, and "
+    "spreads and `lead_interval` are over splits",
     "settings": "in a grid, each setting of a network that has several: mean validation accuracy "
     "and loss of the tested epochs, mean test accuracy, `metric` with its means on `validation` "
     "and `tested`, and `best` for that with the best validation value of its network. Objects with "
@@ -73,7 +77,8 @@ KEYS = {
     "foretold": "where the networks were ranked (`orch rank`) on the same images: Kendall's tau-b "
     "between probe accuracy and the leading metric after `period`, with its 95% bootstrap interval "
     "over the images of both; the ranking's run, images and seconds for these networks, and each "
-    "network's probe accuracy (share), value of the metric, and rank in both",
+    "network's probe accuracy (share), value of the metric, and rank in both; fewer than five "
+    "networks, or an interval with 0, show nothing",
     "classes": "for each network and class: images (each counts once), precision, recall, F1, "
     "each with its 95% interval "
     "(shares; all seeds together; precision of a class never predicted is 0)",
@@ -93,15 +98,13 @@ KEYS = {
     "images": "how many images each network alone predicted correctly, and those that none did, "
     "highest confidence first",
     "cost": "for each network up to the answer's period: seconds of training (mean over seeds), "
-    "images a second, "
-    "parameters, thousands of millions of multiply-adds for one image of 224 px and "
-    "(`run_gmacs`) of the run's size; peak memory in bytes "
-    "(`memory_of`: gpu, what torch held there; process, what was resident of it), energy of the "
-    "GPU in kWh "
-    "(mean over the seeds it was counted of) and the share of their epochs that it stands for; "
-    "`value` is the leading metric; "
-    "null: not "
-    "measured",
+    "where only the last layer is trained with those of computing its features "
+    "(`feature_seconds` of them; `features_shared`: another training or a ranking computed "
+    "them), images a second, parameters, thousands of millions of multiply-adds for one image "
+    "of 224 px and (`run_gmacs`) of the run's size; peak memory in bytes (`memory_of`: gpu, "
+    "what torch held there; process, what was resident of it), energy of the GPU in kWh (mean "
+    "over the seeds it was counted of) and the share of their epochs that it stands for; "
+    "`value` is the leading metric; null: not measured",
     "stopping": "for each trial: best epoch by validation loss, gaps between validation and "
     "training loss, where overfitting starts, where early stopping would have ended it and what "
     "that would have saved",

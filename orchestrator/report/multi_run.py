@@ -196,7 +196,9 @@ def _results(sides: Sequence[ComparedRun], analysis: RunsAnalysis) -> Section:
         Heading("Training time up to that epoch"),
         run_tables.time_table(sides, analysis),
     ]
-    others = [metric for metric in METRICS.values() if metric.name not in first]
+    classes = max(len(side.run_data.classes) for side in sides)
+    told = [metric for metric in METRICS.values() if metric.tells_of(classes)]
+    others = [metric for metric in told if metric.name not in first]
     built += elements.fold(
         "Other metrics",
         *(run_tables.metric_table(sides, analysis, metric) for metric in others),

@@ -14,7 +14,7 @@ from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.resampled import RESAMPLED
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import Standing
-from orchestrator.report import cautions
+from orchestrator.report import cautions, guessing
 from orchestrator.report.rendering import wording
 
 MAX_NAMED = 4
@@ -33,6 +33,8 @@ def sentence(run_data: RunData, analysis: Analysis) -> str:
     after = _after(run_data, lead)
     if run_data.learning.nothing(lead.ranking[0].backbone, lead.period):
         return _nothing_learned(run_data, lead, after)
+    if not run_data.better_than_guessing:
+        return f"{guessing.sentence(run_data, lead, after)}{_constant(run_data, lead)}"
     told = _best(run_data, analysis, lead)
     return f"{after[0].upper()}{after[1:]}, {told}.{_constant(run_data, lead)}"
 
@@ -42,20 +44,23 @@ def cost(run_data: RunData, analysis: Analysis) -> str:
     lead = run_data.leader
     if lead is None or analysis.verdict is None:
         return ""
-    if run_data.learning.nothing(lead.ranking[0].backbone, lead.period):
+    if not run_data.better_than_guessing:
         return ""
     costs = {cost.backbone: cost for cost in analysis.costs}
     best = costs[lead.ranking[0].backbone]
     told = f"{wording.title(best.backbone)} took {_time(_seconds(best))} to train"
     if run_data.repeated:
         told += " each time" if run_data.splits else " a seed"
+    if best.feature_seconds:
+        told += f" ({wording.duration(best.feature_seconds)} of it for features)"
     if best.parameters and best.run_gmacs:
         told += (
             f" and has {wording.size(best.parameters)} parameters ({best.run_gmacs:.2f} billion "
             f"multiply-adds an image)"
         )
     own = _seconds(best)
-    alike = [(_seconds(costs[name]), name) for name in analysis.verdict.alike]
+    fit = [name for name in analysis.verdict.alike if name in run_data.better_than_guessing]
+    alike = [(_seconds(costs[name]), name) for name in fit]
     quicker = [
         (seconds, name)
         for seconds, name in alike
@@ -79,6 +84,8 @@ def noninferior(run_data: RunData, analysis: Analysis) -> str:
     """The networks that are shown to be at most the margin worse; empty where nobody asked."""
     lead, metric = run_data.leader, run_data.metric
     if lead is None or analysis.margin is None or len(lead.ranking) < 2:
+        return ""
+    if not run_data.better_than_guessing:
         return ""
     best = wording.title(lead.ranking[0].backbone)
     margin = wording.margin(metric, analysis.margin)
@@ -157,7 +164,10 @@ def _too_close(run_data: RunData, analysis: Analysis, lead: Leader, verdict: Lea
     images += "" if run_data.metric.name == "accuracy" else f" by {wording.noun(run_data.metric)}"
     spread = f" (mean ± deviation over {over})" if seeds > 1 else ""
     told = f"{names} are too close to call on {images}{spread}"
-    faster = "" if len(cautions.devices(run_data)) > 1 else _faster(analysis, close)
+    comparable = len(cautions.devices(run_data)) < 2 and all(
+        standing.backbone in run_data.better_than_guessing for standing in close
+    )
+    faster = _faster(analysis, close) if comparable else ""
     return f"{told}; {faster}" if faster else told
 
 

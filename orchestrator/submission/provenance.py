@@ -12,7 +12,7 @@ from typing import Any
 
 from jobs.versions import version_of
 
-PACKAGES = ("orch", "torch", "torchvision", "celery", "numpy", "pillow")
+PACKAGES = ("orch", "torch", "torchvision", "timm", "celery", "numpy", "pillow")
 
 
 def gather(command: Sequence[str] | None = None) -> dict[str, Any]:

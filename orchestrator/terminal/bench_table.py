@@ -28,6 +28,7 @@ def lines(done: list[Benchmark]) -> list[str]:
     first = done[0]
     told += ["", f"{first.processor}, {first.threads} thread(s), host {first.host}"]
     told += _disturbed(done)
+    told += _precisions(done)
     told += [_int8(one) for one in done if one.runtime == "int8"]
     for one in done:
         if one.runtime == "onnx":
@@ -74,6 +75,20 @@ def _disturbed(done: list[Benchmark]) -> list[str]:
         f"caution: other processes used up to {max(loads):.1f} processors during {count} of "
         f"{len(done)} benchmarks, which makes latencies too high, above all p95"
     ]
+
+
+def _precisions(done: list[Benchmark]) -> list[str]:
+    """In which precision accuracies were computed, and which images that changes."""
+    told = ["accuracy: torch and onnx compute in float32 (fp32), int8 with 8-bit numbers"]
+    for one in {each.backbone: each for each in done if each.evaluated}.values():
+        of = one.evaluated
+        assert of is not None
+        told.append(
+            f"{one.backbone}: {one.float32_accuracy:.1%} here in fp32, {of.accuracy:.1%} in the "
+            f"run's evaluation in {of.precision or 'unknown precision'}: {of.differing:,} of "
+            f"{one.images:,} test images are answered otherwise"
+        )
+    return told
 
 
 def _int8(one: Benchmark) -> str:

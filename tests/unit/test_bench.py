@@ -25,6 +25,7 @@ from orchestrator.analysis import benchmarks
 from orchestrator.analysis.benchmarks import paired_interval
 from orchestrator.report.missing import WORK
 from orchestrator.submission import bench
+from orchestrator.terminal import bench_table
 from workers import heartbeat
 from workers.devices.admission import Admission, Requirement
 from workers.execution import execute
@@ -189,6 +190,25 @@ def test_results_say_what_was_lost(done: tuple[Settings, Store, Run]) -> None:
     assert [each.image for each in one.changed] == ["ape/1.png"]
     assert one.at(32) is not None
     assert bench.results(store, grown, asked) == [one]
+
+
+def test_the_precision_of_each_accuracy_is_told(done: tuple[Settings, Store, Run]) -> None:
+    """With the images that differ; of a benchmark that did not record it, nothing."""
+    settings, store, run = done
+    asked = bench.check(settings, store, run, runtimes=["torch"])
+    grown = bench.record(store, run, asked)
+    known = {"evaluation_precision": "bf16", "evaluation_correct": 91}
+    publish(store, asked.tasks[0], **known, evaluation_same_answers=97)
+    publish(store, asked.tasks[1])
+
+    told = bench_table.lines(list(benchmarks.of_run(store, grown)))
+
+    lines = [line for line in told if "evaluation in" in line]
+    assert len(lines) == 1
+    assert lines[0].endswith(
+        "92.0% here in fp32, 91.0% in the run's evaluation in bf16: 3 of 100 test images are "
+        "answered otherwise"
+    )
 
 
 def test_the_interval_is_that_of_agresti_and_min() -> None:

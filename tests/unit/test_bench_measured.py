@@ -87,7 +87,9 @@ def test_each_runtime_is_measured_and_compared(
     by = {one.runtime: one for one in benchmarks.of_run(laboratory.store, run)}
 
     evaluated = laboratory.store.done(Task("evaluate", trial, 1))
+    trained_in = laboratory.store.done(Task("train", trial, 1))
     assert evaluated is not None
+    assert trained_in is not None
     for one in by.values():
         assert [each.batch for each in one.latencies] == [1, 32]
         for each in one.latencies:
@@ -98,6 +100,10 @@ def test_each_runtime_is_measured_and_compared(
             assert each.peak_memory_bytes > 2**24
         assert one.images == evaluated.total
         assert one.float32_accuracy == evaluated.accuracy
+        assert one.evaluated is not None
+        assert one.evaluated.precision == trained_in.precision
+        assert one.evaluated.accuracy == evaluated.accuracy
+        assert one.evaluated.differing == 0
         assert one.same_answers == one.images - len(one.changed)
         assert round(one.images * one.difference) == one.only_this - one.only_float32
     assert by["onnx"].changed == ()

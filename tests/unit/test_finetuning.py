@@ -30,6 +30,7 @@ from models.training import features  # noqa: E402
 from models.training.inference import validate  # noqa: E402
 from models.training.learner import Learner  # noqa: E402
 from models.training.loop import EpochProgress, train_epoch  # noqa: E402
+from orchestrator.analysis import cost  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,35 @@ def test_features_are_computed_once_for_all_seeds_of_a_network_with_weights(
     assert found[0] == found[1]
     assert len(found[0]) == 2
     assert [path.read_bytes() for path in again] == [contents]
+
+
+def test_a_training_tells_what_its_features_cost_and_who_computed_them(
+    prepared: Callable[[], Laboratory], tmp_path: Path
+) -> None:
+    """The second seed costs what the first one's features took; its epochs are told apart."""
+    laboratory = prepared()
+    torch.save(build_network("squeezenet", 1000, 5).state_dict(), tmp_path / "squeezenet1_0.pth")
+    laboratory.weights_dir = tmp_path
+    trials = [head_only(laboratory, weights="imagenet", seed=seed) for seed in (0, 1)]
+    for trial in trials:
+        laboratory.train(trial, 2)
+    results = {trial: {2: laboratory.store.done(Task("train", trial, 2))} for trial in trials}
+    costs = cost.features_of(trials, results)
+
+    assert costs[trials[0]].seconds == costs[trials[1]].seconds > 0
+    assert [costs[trial].shared for trial in trials] == [False, True]
+    assert {each[2].features_by for each in results.values()} == {trials[0]}
+
+
+def test_a_training_of_all_layers_has_no_features(prepared: Callable[[], Laboratory]) -> None:
+    """Nothing is recorded, and nothing counted."""
+    laboratory = prepared()
+    trial = laboratory.trial("scratch", [1], batch_size=8)
+    laboratory.train(trial, 1)
+    results = {1: laboratory.store.done(Task("train", trial, 1))}
+
+    assert (results[1].feature_seconds, results[1].features_by) == (None, None)
+    assert cost.features_of([trial], {trial: results}) == {}
 
 
 class TwoHeads(nn.Module):

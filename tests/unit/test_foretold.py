@@ -20,11 +20,11 @@ from jobs.store.store import Store
 from models.evaluation.logme import logme
 from orchestrator.analysis import foretold
 from orchestrator.analysis.analysis import analyse
+from orchestrator.analysis.p_values import holm
 from orchestrator.analysis.run_data import read_run_data
-from orchestrator.analysis.statistics import holm
 from orchestrator.report.rendering.gallery import Gallery
 from orchestrator.report.report_data import ReportData
-from orchestrator.report.sections.foretold import section
+from orchestrator.report.sections.foretold import _lead, section
 
 NAMES = ("vgg16", "resnet34", "alexnet")
 
@@ -115,6 +115,49 @@ def test_a_ranking_that_saw_test_images_of_the_run_foretells_nothing(
     assert moved["split"].to_pylist() != split
     assert seen is None
     assert analyse(read_run_data(store, study)).foretold is not None
+
+
+def a_ranking(taus: tuple[float, float, float], ranks: list[tuple[float, float]]) -> str:
+    """The sentence of the report about a ranking with this tau and interval, and these ranks."""
+    networks = tuple(
+        foretold.ForetoldNetwork(f"n{place}", 0.5, before, 0.5, after)
+        for place, (before, after) in enumerate(ranks)
+    )
+    return _lead(foretold.Foretold("rank", 2, 100, 9.0, *taus, networks), "accuracy")
+
+
+def test_few_networks_show_nothing_whatever_tau_is() -> None:
+    """Two come into the same order half of the time; number and interval stand beside tau."""
+    told = a_ranking((1.0, 1.0, 1.0), [(1, 1), (2, 2)])
+    many = a_ranking((1.0, 0.9, 1.0), [(n, n) for n in range(1, 6)])
+
+    assert "2 come into the same order by chance once in 2 times" in told
+    assert "tau 1.00 (95% interval 1.00 to 1.00, bootstrap" in told
+    assert "for these 2 networks" in told
+    assert "by chance" not in many
+    assert "gave the same order by accuracy" in many
+
+
+def test_an_interval_with_zero_is_never_called_agreement() -> None:
+    """Nor disagreement; six networks, wide intervals."""
+    ranks = [(1.0, 1.0), (2.0, 3.0), (3.0, 2.0), (4.0, 4.0), (5.0, 6.0), (6.0, 5.0)]
+    for tau, low, high in ((0.4, -0.1, 0.8), (-0.2, -0.6, 0.3)):
+        told = a_ranking((tau, low, high), ranks)
+
+        assert "cannot be told from chance on these images" in told
+        assert "The interval includes 0" in told
+        assert "agrees in part" not in told
+        assert "does not agree" not in told
+    assert "agrees in part" in a_ranking((0.6, 0.2, 0.9), ranks)
+
+
+def test_ties_are_counted_and_all_tied_is_no_order() -> None:
+    """Pairs that share a rank before or after training."""
+    some = a_ranking((0.9, 0.5, 1.0), [(1, 1), (2.5, 2), (2.5, 3), (4, 4), (5, 5)])
+    every = a_ranking((0.0, -0.5, 0.5), [(n, 3) for n in range(1, 6)])
+
+    assert "1 of 10 pairs of networks is tied, and tells nothing" in some
+    assert "no order, as all networks are tied" in every
 
 
 def test_kendalls_tau_is_scipys() -> None:

@@ -14,7 +14,7 @@ from scipy import stats
 from jobs.catalog.metrics import METRICS, SMALLEST, Metric
 from orchestrator.analysis import image_values, pairwise, seed_intervals, sign_flips
 from orchestrator.analysis.predictions import Answers, Predictions, TrialPredictions
-from orchestrator.analysis.statistics import wilson
+from orchestrator.analysis.spreads import wilson
 
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), min_size=2, max_size=30)
 

@@ -8,9 +8,9 @@ from support.comparisons import compared, epoch_of, run_of, scored
 
 from jobs.statistics.interval import Interval
 from orchestrator.analysis import leader
+from orchestrator.analysis.leader import seed_deviation_that_voids
 from orchestrator.analysis.pairwise import pairwise_tests
 from orchestrator.analysis.seed_intervals import all_moments
-from orchestrator.analysis.statistics import seed_deviation_that_voids
 
 
 def test_the_lead_is_taken_after_the_last_period_and_says_by_how_much() -> None:

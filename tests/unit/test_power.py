@@ -8,10 +8,10 @@ from itertools import product
 import numpy as np
 import pytest
 
+from jobs.statistics.mcnemar import mcnemar
 from jobs.statistics.seed_intervals import LEVEL, SeedDifference
 from orchestrator.analysis.power import NORMAL_POWER, POWER, Power, mcnemar_power
 from orchestrator.analysis.resampled import mean_over_splits
-from orchestrator.analysis.statistics import mcnemar
 
 
 def counted(images: int, disagreement: float, difference: float, level: float) -> float:

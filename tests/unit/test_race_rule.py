@@ -8,13 +8,13 @@ from scipy import stats
 from support.fake_races import images_right
 
 from jobs.racing import rule
-from jobs.statistics import paired
+from jobs.racing.behind import behind
 
 
 @pytest.mark.parametrize(("leader", "own"), [(150, 120), (150, 149), (100, 100)])
 def test_one_seed_is_tested_by_mcnemars_exact_test(leader: int, own: int) -> None:
     """One-sided, as scipy's binomial test has it."""
-    p = paired.behind(images_right(own), images_right(leader))
+    p = behind(images_right(own), images_right(leader))
     only = leader - own
     expected = stats.binomtest(0, only, alternative="less").pvalue if only else 1.0
 

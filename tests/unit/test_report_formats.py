@@ -254,7 +254,13 @@ def test_a_lead_that_may_be_chance_is_called_so(tmp_path: Path) -> None:
     by side too.
     """
     (side,) = sides(
-        *small(tmp_path, backbones=["scratch", "resnet34"], images_a_class=40, periods=1)
+        *small(
+            tmp_path,
+            backbones=["scratch", "resnet34"],
+            classes=("ape", "bear", "cat", "dog"),
+            images_a_class=20,
+            periods=1,
+        )
     )
     sentence = summary.sentence(side.run_data, side.analysis)
     beside = multi_run.sentence([side], analyse_runs([side]))

@@ -25,7 +25,7 @@ from orchestrator.analysis.selective import (
     lowest_threshold,
     risk_coverage,
 )
-from orchestrator.analysis.statistics import wilson
+from orchestrator.analysis.spreads import wilson
 from orchestrator.report.rendering.gallery import Gallery
 from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections import selective

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support.comparisons import compared, epoch_of, run_of, scored
 
-from orchestrator.analysis.statistics import Spread
+from orchestrator.analysis.spreads import Spread
 
 
 def test_periods_come_from_the_run_not_from_the_rows() -> None:

@@ -12,8 +12,8 @@ from jobs.catalog import backbones
 from jobs.spec.setting import network_of, told_of
 from jobs.statistics.interval import Interval
 from orchestrator.analysis.metrics import Metric
+from orchestrator.analysis.spreads import Spread
 from orchestrator.analysis.standings import Standing
-from orchestrator.analysis.statistics import Spread
 
 LONGEST_IN_FIGURE = 32
 MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")

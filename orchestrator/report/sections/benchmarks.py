@@ -11,6 +11,7 @@ from orchestrator.report.rendering.elements import Cell, Content, Heading, Part,
 from orchestrator.report.report_data import ReportData
 
 MAX_CHANGED = 40
+MAX_NAMED = 8
 HEAD = (
     "Network",
     "Runtime",
@@ -39,10 +40,29 @@ def section(report: ReportData) -> Content | None:
         "Each network (one seed of it) alone, in a process of its own, which takes normalised "
         "images and gives scores, by torch or by ONNX Runtime (ONNX). Images/s are those of 32 at "
         "a time. Peak memory is that of the whole process, with its libraries. Answers on all test "
-        "images are compared with torch’s in float32, which may differ from a training’s own "
-        "evaluation in bfloat16."
+        f"images are compared with torch’s in float32 (fp32). {_precisions(done)}"
     )
     return Content(lead, tuple(parts))
+
+
+def _precisions(done: Sequence[Benchmark]) -> str:
+    """Why accuracies here may differ from those of the other tables."""
+    told = [
+        f"{wording.title(one.backbone)} {wording.percent(one.evaluated.accuracy)} in "
+        f"{one.evaluated.precision or 'unknown precision'}, here "
+        f"{wording.percent(one.float32_accuracy)}, with "
+        f"{one.evaluated.differing:,} of {wording.count(one.images, 'image')} answered otherwise"
+        for one in {each.backbone: each for each in done if each.evaluated}.values()
+        if one.evaluated
+    ]
+    more = len(told) - MAX_NAMED
+    told = [*told[:MAX_NAMED], f"{more} more networks"] if more > 0 else told
+    if not told:
+        return "The run’s own evaluation may have used bfloat16 (bf16) and differ by a few images."
+    return (
+        "The other tables have the run’s own evaluation, in the precision of the training "
+        f"(of the seed that is benchmarked): {'; '.join(told)}."
+    )
 
 
 def _where(one: Benchmark) -> str:

@@ -13,6 +13,7 @@ from orchestrator.report.rendering import baseline, elements, theme, wording
 from orchestrator.report.rendering.elements import Cell, Content, Table
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
 from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections import feature_time
 from orchestrator.report.sections.foremost import MAX_NETWORKS, foremost
 
 if TYPE_CHECKING:
@@ -39,12 +40,13 @@ def section(report: ReportData) -> Content:
     spec = run_data.run.spec
     sizes = {spec.preparation_of(name).image_size for name in spec.backbones}
     size = f"{sizes.pop()} px" if len(sizes) == 1 else "its network's size"
+    on_features = ", on features" if any(one.feature_seconds for one in analysis.costs) else ""
     lead = (
         f"Training time is the wall time of all epochs up to epoch {analysis.epoch}{several}; "
-        "images/s are those of training. "
+        f"images/s are those of training{on_features}. "
         f"Multiply-adds are of one image of {size}, forward, with this data set's head. "
-        f"{_consumption(analysis.costs)}"
-    )
+        f"{_consumption(analysis.costs)} {feature_time.told(run_data, analysis.costs)}"
+    ).rstrip()
     drawn = elements.figures([_plot(run_data, analysis, measure) for measure in MEASURES], 2)
     folded = elements.fold(f"{_called(run_data.metric)} against cost", *drawn)
     return Content(lead, (_table(analysis, run_data.metric), *folded))
@@ -102,8 +104,8 @@ def _consumption(costs: Sequence[Cost]) -> str:
         )
     if any(cost.energy_kwh is not None and not _whole(cost) for cost in costs):
         told.append(
-            "≥: some epochs are not counted, because their attempt did not finish or was not "
-            "measured."
+            "≥: some epochs or features are not counted, because their attempt did not finish or "
+            "was not measured."
         )
     return " ".join(told) or "Neither peak memory nor energy was recorded."
 
@@ -166,7 +168,7 @@ def _plot(run_data: RunData, analysis: Analysis, measure: str) -> Chart | None:
     ]
     if len(priced) < 2:
         return None
-    fit = [(name, point) for name, point in priced if name in run_data.learned]
+    fit = [(name, point) for name, point in priced if name in run_data.better_than_guessing]
     line = [fit[i] for i in pareto([(paid, metric.sign * value) for _, (paid, value) in fit])]
     unit, called = MEASURES[measure]
     best = [name for name, _ in line]

@@ -10,6 +10,7 @@ from orchestrator.report import decision_words
 from orchestrator.report.rendering import elements, wording
 from orchestrator.report.rendering.elements import Cell, Content, Table
 from orchestrator.report.report_data import ReportData
+from orchestrator.report.sections import feature_time
 from orchestrator.report.sections.foremost import MAX_NETWORKS
 
 LIMITS = {"latency": "too slow", "size": "too large"}
@@ -30,7 +31,9 @@ def section(report: ReportData) -> Content | None:
 
 
 def _lead(report: ReportData, decision: Decision) -> str:
-    told = ["Licences are those that the source of the pretrained weights states."]
+    told = ["Licences are stated by the source of the weights."]
+    if of_features := feature_time.told(report.run_data, report.analysis.costs):
+        told = [f"{told[0]} {of_features}"]
     where = decision.machine
     if where is None:
         return (

@@ -77,7 +77,8 @@ def _by(run_data: RunData) -> str:
 def _saved(run_data: RunData, analysis: Analysis) -> str:
     """What early stopping would have saved, and where it would have been too early."""
     saved = sum(one.saved_seconds for one in analysis.stopping)
-    total = sum(row.seconds or 0.0 for row in run_data.comparison.epochs)
+    results = (one for standing in run_data.comparison.standings for one in standing.results)
+    total = sum(one.whole_seconds or 0.0 for one in results)
     early = [one for one in analysis.stopping if one.saved_epochs]
     if not early or not total:
         return f"With a patience of {PATIENCE} epochs, every training would have run to its end."

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from jobs.catalog.metrics import STOPPING_DEFAULT, chosen, validated
 from orchestrator.analysis.metrics import METRICS, Metric
 from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.spreads import spread
 from orchestrator.analysis.standings import EpochRow
-from orchestrator.analysis.statistics import spread
 from orchestrator.report.rendering import baseline, elements, theme, wording
 from orchestrator.report.rendering.elements import Content, Part, Text
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title, whole_ticks
@@ -44,7 +44,8 @@ def shown_measures(run_data: RunData) -> list[str]:
     spec = run_data.run.spec
     stopping = chosen(spec.early_stop_metric).name
     names = [run_data.metric.name, *([stopping] if stopping != STOPPING_DEFAULT else [])]
-    return list(dict.fromkeys([*(f"val_{name}" for name in names), "val_accuracy", "val_loss"]))
+    told = [name for name in names if METRICS[name].tells_of(len(run_data.classes))]
+    return list(dict.fromkeys([*(f"val_{name}" for name in told), "val_accuracy", "val_loss"]))
 
 
 def learning(run_data: RunData, measure: str, period: int | None) -> Chart | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchestrator.analysis.analysis import Analysis
-from orchestrator.analysis.metrics import TOP
+from orchestrator.analysis.metrics import METRICS, TOP
 from orchestrator.analysis.per_class import ClassMetrics, macro
 from orchestrator.report.rendering import elements, wording
 from orchestrator.report.rendering.elements import Cards, Cell, Content, Fold, Part, Table, Text
@@ -198,7 +198,7 @@ def _confused(analysis: Analysis, gallery: Gallery, names: Sequence[str]) -> lis
 
 def _alone(analysis: Analysis, alone: Mapping[str, Sequence[int]]) -> Table:
     examples = analysis.examples
-    images = len(examples.order)
+    images, told = len(examples.order), METRICS["top5"].tells_of(len(examples.predictions.classes))
     rows = []
     for row, name in enumerate(examples.networks):
         if name not in alone:
@@ -210,14 +210,15 @@ def _alone(analysis: Analysis, alone: Mapping[str, Sequence[int]]) -> Table:
                 Cell(f"{right:,}", right),
                 Cell(f"{len(alone[name]):,}", len(alone[name])),
                 Cell(wording.percent(len(alone[name]) / images), len(alone[name])),
-                Cell(wording.percent(top), top if top is not None else -1.0),
+                *([Cell(wording.percent(top), -1.0 if top is None else top)] if told else []),
             )
         )
-    head = ("Network", "Correct", "Only it correct", "Share", f"True class among first {TOP}")
+    among = [f"True class among first {TOP}"] if told else []
+    head = ("Network", "Correct", "Only it correct", "Share", *among)
     return Table(
         head,
         tuple(rows),
-        (1, 2, 3, 4),
+        tuple(range(1, len(head))),
         name="alone",
         title="Images that only one network predicted correctly",
     )

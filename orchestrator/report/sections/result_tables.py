@@ -7,8 +7,8 @@ from functools import partial
 
 from orchestrator.analysis.metrics import METRICS, Metric, in_order, recorded
 from orchestrator.analysis.run_data import RunData
+from orchestrator.analysis.spreads import Spread
 from orchestrator.analysis.standings import Standing
-from orchestrator.analysis.statistics import Spread
 from orchestrator.report.rendering import wording
 from orchestrator.report.rendering.elements import Cell, Table
 from orchestrator.report.sections import periods
@@ -56,7 +56,8 @@ def _deviates(metric: Metric, leading: Metric) -> bool:
 def every_metric(run_data: RunData, period: int) -> Table | None:
     """All metrics after a period, mean and deviation over seeds; None without predictions."""
     standings = run_data.comparison.at(period)
-    known = in_order({name: None for standing in standings for name in standing.metrics})
+    told = {name: None for standing in standings for name in standing.metrics}
+    known = [one for one in in_order(told) if one.tells_of(len(run_data.classes))]
     if len(known) <= len(recorded()):
         return None
     rows = tuple(
@@ -69,11 +70,12 @@ def every_metric(run_data: RunData, period: int) -> Table | None:
     return Table(head, rows, numeric, name=f"metrics-{period}", title=title, style="long")
 
 
-def meanings() -> Table:
-    """What each metric means, and whether higher is better."""
+def meanings(classes: int) -> Table:
+    """What each metric means that tells of so many classes, and whether higher is better."""
     rows = tuple(
         (metric.title, "higher" if metric.higher_is_better else "lower", metric.help)
         for metric in METRICS.values()
+        if metric.tells_of(classes)
     )
     head, title = ("Metric", "Better", "Meaning"), "What the metrics mean"
     return Table(head, rows, name="metrics", title=title, style="unsorted")
@@ -85,7 +87,8 @@ def _metric(metric: Metric, standing: Standing) -> Cell:
 
 
 def _single(run_data: RunData, standing: Standing) -> tuple[str, ...]:
-    took = standing.seconds.mean if standing.seconds else None
+    whole = standing.whole_seconds
+    took = whole.mean if whole else None
     seen, shown = standing.results[0].epochs_seen, wording.duration(took)
     if 0 < seen < run_data.run.spec.epochs_per_period:
         shown += f" ({seen} of {run_data.run.spec.epochs_per_period} epochs)"
@@ -116,7 +119,7 @@ def _several(run_data: RunData, standing: Standing) -> tuple[str, ...]:
     return (
         _named(run_data, standing),
         *cells,
-        *_mean_and_deviation(standing.seconds, wording.duration),
+        *_mean_and_deviation(standing.whole_seconds, wording.duration),
         Cell(str(len(standing.tests)), len(standing.tests)),
     )
 

@@ -24,8 +24,8 @@ def section(report: ReportData) -> Content:
     )
     leading = _over_splits(run_data.metric) if run_data.splits else _leading(run_data.metric)
     lead = (
-        f"{leading} Test loss is the mean cross entropy in nats "
-        f"an image, training time the wall time of the period’s epochs.{several}"
+        f"{leading} Test loss is the mean cross entropy in nats an image, training time the wall "
+        f"time of the period’s epochs{_features(run_data)}.{several}"
     )
     last, *earlier = sorted(run_data.periods, reverse=True)
     built: list[Part] = [
@@ -37,6 +37,16 @@ def section(report: ReportData) -> Content:
         table = result_tables.study(run_data, number)
         built += elements.fold(table.title, table, *_every_metric(run_data, number))
     return Content(lead, tuple(built))
+
+
+def _features(run_data: RunData) -> str:
+    """What the time of the first period includes, where networks trained on features."""
+    known = any(
+        result.feature_seconds
+        for standing in run_data.comparison.at(1)
+        for result in standing.results
+    )
+    return ", in the first with the features before them" if known else ""
 
 
 def _leading(metric: Metric) -> str:
@@ -64,7 +74,7 @@ def _metrics_folded(run_data: RunData, period: int) -> list[Fold]:
     """All metrics after a period, and what they mean."""
     metric_tables = _every_metric(run_data, period)
     return (
-        elements.fold("Every metric", *metric_tables, result_tables.meanings())
+        elements.fold("Every metric", *metric_tables, result_tables.meanings(len(run_data.classes)))
         if metric_tables
         else []
     )

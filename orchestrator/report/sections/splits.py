@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.splits import by_split
+from orchestrator.analysis.spreads import spread
 from orchestrator.analysis.standings import Standing
-from orchestrator.analysis.statistics import spread
 from orchestrator.report.rendering import wording
 from orchestrator.report.rendering.elements import Cell, Content, Table
 from orchestrator.report.report_data import ReportData

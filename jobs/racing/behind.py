@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jobs.statistics.mcnemar import mcnemar
 from jobs.statistics.seed_intervals import seed_difference, seed_moments
 
 Right = np.ndarray[Any, np.dtype[np.bool_]]
@@ -15,8 +16,8 @@ Right = np.ndarray[Any, np.dtype[np.bool_]]
 def behind(network: Right, leader: Right) -> float:
     """The one-sided p-value that a network is no worse than the leader on such images.
 
-    With one seed it is McNemar's exact test (McNemar 1947, Psychometrika 12:153-157). With several
-    it counts seeds and images (`seed_intervals`), as the report does. Row i of both is one image.
+    With one seed it is McNemar's exact test. With several it counts seeds and images
+    (`seed_intervals`), as the report does. Row i of both is one image.
     """
     if len(network) > 1 and len(leader) > 1:
         ours, theirs = seed_moments(network), seed_moments(leader)
@@ -25,17 +26,9 @@ def behind(network: Right, leader: Right) -> float:
         difference = seed_difference(theirs, ours)
         return difference.p / 2 if difference.difference > 0 else 1 - difference.p / 2
     only_leader, only_own = discordant(network, leader)
-    return mcnemar_behind(only_leader, only_own)
+    return mcnemar(only_leader, only_own, "first-better")
 
 
 def discordant(network: Right, leader: Right) -> tuple[int, int]:
     """Images that only the leader, and only the network, has right with the first seed."""
     return int((leader[0] & ~network[0]).sum()), int((network[0] & ~leader[0]).sum())
-
-
-def mcnemar_behind(only_leader: int, only_own: int) -> float:
-    """The probability of at most `only_own` heads in that many tosses of a fair coin."""
-    from scipy import special
-
-    tosses = only_leader + only_own
-    return float(special.bdtr(only_own, tosses, 0.5)) if tosses else 1.0

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from jobs.statistics.interval import Interval
-from orchestrator.analysis import bootstrap, pairwise, statistics
+from orchestrator.analysis import bootstrap, pairwise
+from orchestrator.analysis.p_values import holm, over_seeds
 from orchestrator.analysis.seed_intervals import all_moments
+from orchestrator.analysis.spreads import Z95, Spread, spread, wilson
 
 SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 
@@ -32,7 +34,7 @@ def test_wilson_agrees_with_the_published_examples(
     correct: int, total: int, low: float, high: float
 ) -> None:
     """Newcombe 1998, Statistics in Medicine 17:857-872, table I, method 3."""
-    found = statistics.wilson(correct, total)
+    found = wilson(correct, total)
 
     assert (round(found.low, 4), round(found.high, 4)) == (low, high)
 
@@ -42,23 +44,23 @@ def test_wilson_agrees_with_scipy(total: int, data: st.DataObject) -> None:
     """For any counts."""
     correct = data.draw(st.integers(0, total))
     theirs = stats.binomtest(correct, total).proportion_ci(0.95, "wilson")
-    ours = statistics.wilson(correct, total)
+    ours = wilson(correct, total)
 
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
 
 
 def test_wilson_stays_within_0_and_1_and_knows_nothing_of_no_images() -> None:
     """All correct ends at exactly 1; no images gives the whole range."""
-    assert statistics.wilson(20, 20).high == 1.0
-    assert statistics.wilson(0, 0) == Interval(0.0, 1.0)
+    assert wilson(20, 20).high == 1.0
+    assert wilson(0, 0) == Interval(0.0, 1.0)
 
 
 def test_one_seed_has_no_deviation_and_several_have_the_sample_one() -> None:
     """2, 4 and 6: mean 4, deviation 2 with n - 1; t(2) = 4.3027, so 4 ± 4.3027 * 2 / sqrt(3)."""
-    found = statistics.spread([2, 4, 6])
+    found = spread([2, 4, 6])
 
-    assert statistics.spread([]) is None
-    assert statistics.spread([0.5]) == statistics.Spread(0.5, None, 1)
+    assert spread([]) is None
+    assert spread([0.5]) == Spread(0.5, None, 1)
     assert found is not None
     assert (found.mean, found.deviation, found.n) == (4.0, 2.0, 3)
     assert found.interval is not None
@@ -68,7 +70,7 @@ def test_one_seed_has_no_deviation_and_several_have_the_sample_one() -> None:
 @given(st.lists(st.floats(-10, 10), min_size=2, max_size=12).filter(lambda v: np.std(v) > 1e-6))
 def test_the_interval_over_seeds_is_students(values: list[float]) -> None:
     """As scipy has it."""
-    found = statistics.spread(values)
+    found = spread(values)
     theirs = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
 
     assert found is not None
@@ -76,29 +78,11 @@ def test_the_interval_over_seeds_is_students(values: list[float]) -> None:
     assert (found.interval.low, found.interval.high) == pytest.approx(theirs, rel=1e-6, abs=1e-9)
 
 
-def test_mcnemar_by_hand() -> None:
-    """5 against 15: twice the sum of C(20, k) for k up to 5, over 2 to the 20: 2 * 21700 /
-    1048576.
-    """
-    assert statistics.mcnemar(5, 15) == pytest.approx(2 * 21700 / 1048576)
-    assert statistics.mcnemar(0, 0) == statistics.mcnemar(7, 7) == 1.0
-
-
-@given(st.integers(0, 3000), st.integers(0, 3000))
-@settings(deadline=None)
-def test_mcnemar_does_not_care_who_is_first(first: int, second: int) -> None:
-    """And it stays a probability."""
-    found = statistics.mcnemar(first, second)
-
-    assert found == statistics.mcnemar(second, first)
-    assert 0 <= found <= 1
-
-
 def test_holm_by_hand() -> None:
     """0.01 times 4; 0.02 times 3; 0.03 times 2 is the same 0.06; 0.04 times 1 may not be smaller
     than that.
     """
-    assert statistics.holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
 
 
 @given(SHARES, st.randoms(use_true_random=False))
@@ -106,10 +90,10 @@ def test_holm_never_lowers_a_p_value_and_keeps_their_order(
     values: list[float], rng: object
 ) -> None:
     """The order does not matter either; no larger than Bonferroni's."""
-    found = statistics.holm(values)
+    found = holm(values)
     order = list(range(len(values)))
     rng.shuffle(order)  # type: ignore[attr-defined]
-    mixed = statistics.holm([values[i] for i in order])
+    mixed = holm([values[i] for i in order])
 
     assert all(
         p <= corrected <= min(1.0, p * len(values)) + 1e-15
@@ -122,11 +106,11 @@ def test_holm_never_lowers_a_p_value_and_keeps_their_order(
 @given(SHARES)
 def test_several_seeds_make_one_p_value_within_their_range(values: list[float]) -> None:
     """n / k times the k-th smallest: never below the median, a single value stays the same."""
-    found = statistics.over_seeds(values)
+    found = over_seeds(values)
 
     assert min(1.0, sorted(values)[len(values) // 2]) <= found <= 1.0
-    assert statistics.over_seeds([0.03]) == 0.03
-    assert statistics.over_seeds([0.01, 0.02, 0.9]) == pytest.approx(0.02 * 3 / 2)
+    assert over_seeds([0.03]) == 0.03
+    assert over_seeds([0.01, 0.02, 0.9]) == pytest.approx(0.02 * 3 / 2)
 
 
 def answers(
@@ -181,7 +165,7 @@ def test_the_bootstrap_is_reproducible_and_follows_the_normal_one() -> None:
     first, again = bootstrap.resampled(right), bootstrap.resampled(right)
     paired = right["n1"][0].astype(float) - right["n0"][0]
     found = bootstrap.difference(first["n1"], first["n0"])
-    half = statistics.Z95 * paired.std() / 4000**0.5
+    half = Z95 * paired.std() / 4000**0.5
 
     assert all((first[name] == again[name]).all() for name in right)
     assert (found.low, found.high) == pytest.approx(
