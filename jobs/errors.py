@@ -49,9 +49,13 @@ class BadFolder(RequestError):
 
 
 class BrokerUnreachable(RequestError):
-    """The broker cannot be reached or used; messages show host and port at most."""
+    """The broker cannot be reached or used; messages show host and port at most.
+
+    `kind` is the same for errors of one cause that differ in their words; empty if unknown.
+    """
 
     temporary = True
+    kind = ""
 
 
 class BadBrokerAddress(BrokerUnreachable):

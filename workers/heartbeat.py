@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
 from importlib import metadata
 
 from jobs import atomic
-from jobs.errors import OrchError, OutOfReach, StorageFull
+from jobs.errors import DamagedFile, OrchError, OutOfReach, RequestError, StorageFull
 from jobs.spec import known_keys
 from jobs.store import codec
 from jobs.store.records import HeartbeatRecord
+from jobs.store.store import Store
 from workers.process import identity
 from workers.worker import Worker
 
@@ -43,6 +45,23 @@ def remove(worker: Worker) -> None:
     """Remove the heartbeat and withdraw any handover request."""
     worker.placement.leave()
     worker.store.heartbeat_path(worker.name).unlink(missing_ok=True)
+
+
+def refuse_namesake(store: Store, name: str) -> None:
+    """Raise `RequestError` if a process of this machine is a worker of that name.
+
+    Both would write one heartbeat and receive from one queue.
+    """
+    record = None
+    with contextlib.suppress(DamagedFile, OSError):
+        record = codec.read(store.heartbeat_path(name), HeartbeatRecord)
+    if record is None or record.process == identity.process_identity():
+        return
+    if identity.runs_here(record.process) and not identity.has_ended(record.process):
+        raise RequestError(
+            f"--name {name[:100]}: the worker of that name runs on this machine (process "
+            f"{record.pid}). Give another --name, or stop that one."
+        )
 
 
 def _record(worker: Worker) -> HeartbeatRecord:

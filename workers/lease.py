@@ -28,6 +28,12 @@ log = logging.getLogger("orch.lease")
 
 TTL_S = 8.0
 RENEW_S = 2.0
+LOOK_EVERY = 4
+"""Renewals from one look for a higher token to the next.
+
+Whoever claims a lease removes the lower token, so renewing it fails. The look finds the token of a
+claimer that died before it removed ours.
+"""
 
 
 @dataclass(slots=True)
@@ -46,7 +52,7 @@ class Lease:
 
     def renew(self) -> bool:
         """Send one heartbeat; False when the lease was lost."""
-        if not self.holds():
+        if self.beats % LOOK_EVERY == 0 and not self.holds():
             return False
         self.beats += 1
         return self._write(released=False)
@@ -124,7 +130,8 @@ class LeaseTracker:
     """What one process has observed of all leases; detects expired ones by its own clock.
 
     `doubted` are those that were not free when a message asked for their task, and `shared` this
-    worker's share at its last look (`workers.lease_shares`).
+    worker's share at its last look. `told_next` says from when on this worker tells others of an
+    expired one (`workers.lease_shares`).
     """
 
     store: Store
@@ -132,6 +139,7 @@ class LeaseTracker:
     clock: Callable[[], float] = time.monotonic
     doubted: set[str] = field(default_factory=set)
     shared: set[str] = field(default_factory=set)
+    told_next: dict[str, float] = field(default_factory=dict)
     _seen: dict[str, tuple[Any, float]] = field(default_factory=dict)
 
     def free(self, key: str) -> bool:
@@ -140,19 +148,32 @@ class LeaseTracker:
         True if it was never claimed, was released, or has been unchanged for `ttl_s`. Raises
         `NewerRecord` for the lease of a newer worker.
         """
-        return self._free_after(key, highest_token(self.store, key))
+        known = self._seen.get(key)
+        if known is None:
+            return self._free_after(key, highest_token(self.store, key))
+        token, before = known[0]
+        record = self._read(key, token)
+        if record is not None and record != before and not record.released:
+            self._note_renewed(key, token, record)  # no listing is needed
+            return False
+        highest = highest_token(self.store, key)
+        return self._free_after(key, highest, record if highest == token else None)
 
-    def _free_after(self, key: str, token: int) -> bool:
+    def _note_renewed(self, key: str, token: int, record: LeaseRecord | None) -> None:
+        if key in self._seen:  # its holder lives
+            self.doubted.discard(key)
+        self._seen[key] = ((token, record), self.clock())
+
+    def _free_after(self, key: str, token: int, record: LeaseRecord | None = None) -> bool:
+        """Whether it is free, given its highest token, and that token's record if known."""
         if token == 0:
             return True
-        state = (token, self._read(key, token))
+        state = (token, record or self._read(key, token))
         if state[1] is not None and state[1].released:
             return True
         known = self._seen.get(key)
         if known is None or known[0] != state:
-            if known is not None:  # its holder lives
-                self.doubted.discard(key)
-            self._seen[key] = (state, self.clock())
+            self._note_renewed(key, *state)
             return False
         return self.clock() - known[1] >= self.ttl_s
 

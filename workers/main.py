@@ -31,6 +31,7 @@ from workers.lease import LeaseTracker
 from workers.messaging import address, broker, remote_control, stores
 from workers.messaging.direct import begin
 from workers.messaging.events import use_outbox
+from workers.messaging.probe import Probe
 from workers.messaging.reconnecting_consumer import Consumer, install_filter
 from workers.messaging.task_events import node_name
 from workers.messaging.tasks import register_tasks
@@ -90,6 +91,7 @@ def _prepare(
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
     called = re.sub(r"[^A-Za-z0-9._-]", "-", name or f"{host}-{chosen.name}-{os.getpid()}")
     codec.refuse_newer(HeartbeatRecord, store.heartbeat_path(called))
+    heartbeat.refuse_namesake(store, called)
     logs.name_process(host, called)
     admission = Admission(slots, memory.total_bytes(chosen) if slots > 1 else 0)
     return Worker(
@@ -122,7 +124,7 @@ def _tell_of_store(store: Store, broker_url: str) -> None:
 
 def _work(worker: Worker, idle_exit_s: float | None) -> int:
     child.start_fork_server()
-    worker.link.ping = partial(broker.ping, worker.broker_url)
+    worker.link.ping = Probe(worker.broker_url)
     worker.link.write = partial(broker.require_writable, worker.broker_url, worker.store_id)
     reconciler, leave = Reconciler(worker), threading.Event()
     store_watch = stalls.watch(worker.store.root)

@@ -133,13 +133,16 @@ class Reconciler:
         """Enqueue unheld tasks again, or begin one without the broker; returns those.
 
         One that some living worker may not take begins here: that worker would drop its message.
+        So does one of a lost worker in a large fleet: most others have not watched its lease.
         """
         worker, waiting = self.worker, None
-        if self.apart:
-            begun = self._begin_one(self.apart)
-            unheld = [task for task in unheld if task not in self.apart]
-            if begun or not unheld:
+        lost = [task for task in self.expired if worker.placement.shares_leases and task in unheld]
+        for tasks in filter(None, (lost, self.apart)):
+            if begun := self._begin_one(tasks):
                 return begun
+        unheld = [task for task in unheld if task not in self.apart]
+        if not unheld:
+            return []
         if worker.link.up:
             try:
                 waiting = broker.queue_length(

@@ -13,6 +13,9 @@ from pathlib import Path
 import psutil
 
 KILL_S = 2.0
+BEGIN_S = 2.0
+SAME_S = 2.5
+"""Start times of one process differ by a second where the clock was set meanwhile."""
 LAST_BYTES = 4000
 
 
@@ -28,7 +31,7 @@ class DaemonProcess:
         try:
             running = psutil.Process(self.pid)
             return (
-                abs(running.create_time() - self.born) < 1
+                abs(running.create_time() - self.born) < SAME_S
                 and running.status() != psutil.STATUS_ZOMBIE
             )
         except psutil.Error:
@@ -66,7 +69,10 @@ class DaemonProcess:
 def start(
     command: Sequence[str], log: Path, environment: Mapping[str, str], folder: Path | None = None
 ) -> DaemonProcess:
-    """Start a command in its own session, output appended to `log`; raises `OSError`."""
+    """Start a command in its own session, output appended to `log`; raises `OSError`.
+
+    Returns once its command line can be read, which may be a moment after its program began.
+    """
     with log.open("ab") as output:
         child = subprocess.Popen(
             command,
@@ -78,7 +84,10 @@ def start(
             start_new_session=True,
         )
     try:
-        return process(child.pid)
+        started, deadline = process(child.pid), time.monotonic() + BEGIN_S
+        while started.alive() and not started.command_line() and time.monotonic() < deadline:
+            time.sleep(0.002)
+        return started
     finally:
         child.returncode = 0  # not waited for; without this Python warns when the handle is dropped
 

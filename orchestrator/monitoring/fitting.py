@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jobs import readiness
+from jobs import atomic, readiness
 from jobs.errors import DamagedFile, OrchError, OutOfReach, UnknownRun
 from jobs.spec import recorded_requirements
 from jobs.store.ledger import Ledger
@@ -17,6 +17,8 @@ from orchestrator.formatting import gigabytes
 from orchestrator.monitoring.heartbeats import Heartbeat
 
 SHOWN = 3
+SHARED_TRIALS = 2
+"""Trials whose other runs are read."""
 
 
 def unfit(
@@ -65,6 +67,26 @@ def _open_needs(
             backbone = store.load_trial(trial).backbone
             needs[backbone] = recorded_requirements.recorded_bytes(settings, backbone)
     return needs
+
+
+def unfit_by_others(
+    store: Store, states: Mapping[str, str], workers: Sequence[Heartbeat]
+) -> list[str]:
+    """The same of the run's first open trainings, for what other runs that share them require."""
+    parsed = (Task.parse(task) for task, state in states.items() if state == "open")
+    trials = list(dict.fromkeys(task.subject for task in parsed if task.kind == "train"))
+    needs, largest = dict[str, int](), largest_of(workers)
+    for trial in trials[:SHARED_TRIALS]:
+        with contextlib.suppress(OrchError, OSError):
+            backbone = store.load_trial(trial).backbone
+            names = atomic.list_names(store.trial_runs_folder(trial))
+            runs = [store.outline(name) for name in names if not store.is_cancelled(name)]
+            settings = [run.settings for run in runs]
+            each = max(recorded_requirements.recorded_bytes(of, backbone) for of in settings)
+            needs |= {backbone: each} if each > largest else {}
+    return [
+        f"{line} (another run on the same trial requires that)" for line in lines(needs, largest)
+    ]
 
 
 def unfit_of_store(store: Store, workers: Sequence[Heartbeat]) -> dict[str, tuple[str, ...]]:

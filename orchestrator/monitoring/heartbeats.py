@@ -75,9 +75,9 @@ class Heartbeat:
 
     @property
     def label(self) -> str:
-        """Name and device, and the slots in use if it has several."""
+        """Name and device, the slots in use if it has several, and whether it is drained."""
         slots = f", {len(self.tasks)} of {self.slots} slots" if self.slots > 1 else ""
-        return f"{self.name} ({self.device}{slots})"
+        return f"{self.name} ({self.device}{slots}{', drained' if self.drained else ''})"
 
 
 def read_heartbeats(store: Path, now: float | None = None) -> list[Heartbeat]:

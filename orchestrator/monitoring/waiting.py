@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from jobs.store.store import Store
 from jobs.task import Task
+from orchestrator.monitoring import fitting
+from orchestrator.monitoring.heartbeats import Heartbeat
 from orchestrator.monitoring.progress import StoreView
 
 MAX_TOLD = 3
@@ -22,7 +24,7 @@ def reason(
 
     A worker's trouble may be a full disk, permissions, a pause, or the broker. Where no worker
     tells one, it is what no worker's device fits (`unfit`), or what the tasks failed with that are
-    to be tried again.
+    to be tried again, or what another run on the same trials requires.
     """
     if state != "waiting":
         return None
@@ -31,9 +33,25 @@ def reason(
         return "no worker is alive"
     if all(worker.loading for worker in workers):
         return "workers load torch"
+    if drained := _all_drained(workers):
+        return drained
     troubles = {worker.trouble: worker.name for worker in workers if worker.trouble}
     told = [f"{name}: {trouble}" for trouble, name in troubles.items()]
-    return "; ".join(told or unfit or _failures(store, states, scene.tried)) or None
+    known = told or unfit or _failures(store, states, scene.tried)
+    return "; ".join(known or fitting.unfit_by_others(store, states, workers)) or None
+
+
+def _all_drained(workers: Sequence[Heartbeat]) -> str:
+    """What to say where no living worker takes tasks because each is drained; else empty."""
+    names = [worker.drained for worker in workers if worker.drained]
+    if len(names) < len(workers):
+        return ""
+    shown = list(dict.fromkeys(names))
+    more = ", ..." if len(shown) > MAX_TOLD else ""
+    return (
+        f"every live worker is drained ({', '.join(shown[:MAX_TOLD])}{more}). Let one take tasks "
+        f"again with: orch undrain {shown[0]}"
+    )
 
 
 def _failures(store: Store, states: Mapping[str, str], tried: Sequence[str]) -> list[str]:

@@ -23,6 +23,9 @@ from orchestrator.terminal.options import call
 from orchestrator.terminal.part import Part
 
 LOOK_S = 1.0
+SELDOM_S = 3.0
+MAX_SHARE = 0.004
+"""Of a processor core, for looks at a large run; with `SELDOM_S` between looks at most."""
 PLAIN_EVERY_S = 5.0
 PATIENCE_S = 15.0
 
@@ -57,12 +60,13 @@ def _plain(
     sleep: Callable[[float], None],
 ) -> RunStatus:
     while True:
+        began_s, first = time.thread_time(), not teller.waited
         status = look()
         for line in teller.changes(status):
             print(line, file=out, flush=True)
         if status.over:
             return status
-        sleep(LOOK_S)
+        sleep(LOOK_S if first else _pause_s(time.thread_time() - began_s))
 
 
 def _live(
@@ -77,21 +81,24 @@ def _live(
     from orchestrator.terminal import dashboard
 
     console = Console(file=out)
+    shown, began_s = None, time.thread_time()
     with Live(console=console, auto_refresh=False, transient=True) as display:
         while not (status := look()).over:
-            teller.waited = True
-            warning = teller.no_worker(status)
-            display.update(
-                dashboard.draw_dashboard(
-                    status, warning, console.height, console.width, teller.part
-                ),
-                refresh=True,
-            )
-            sleep(LOOK_S)
+            first, teller.waited = not teller.waited, True
+            seen = (status, teller.no_worker(status), console.height, console.width, teller.part)
+            if seen != shown:
+                display.update(dashboard.draw_dashboard(*seen), refresh=True)
+            sleep(LOOK_S if first else _pause_s(time.thread_time() - began_s))
+            shown, began_s = seen, time.thread_time()
     console.print(dashboard.draw_dashboard(status, None, 10_000, console.width, teller.part))
     for line in teller.ending(status):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return status
+
+
+def _pause_s(spent_s: float) -> float:
+    """Seconds until the next look, if this one took so much of a core."""
+    return min(SELDOM_S, max(LOOK_S, spent_s / MAX_SHARE))
 
 
 @dataclass(slots=True)

@@ -147,7 +147,7 @@ FAULTS = {
 def all_know(scene: Scene) -> bool:
     """Whether each worker that complained knows that the broker can be used again."""
     return all(
-        len(scene.complaints(number)) == scene.log(number).count("can be used again")
+        scene.log(number).count("are taken from the store") == scene.log(number).count("used again")
         for number in (0, 1)
     )
 

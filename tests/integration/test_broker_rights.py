@@ -219,12 +219,14 @@ def test_a_redis_may_ask_for_a_certificate_of_the_client(folder: Path, tmp_path:
         stranger = said_of(address(strict, "worker", **theirs))
         crossed = ours | {"ORCH_BROKER_KEY": theirs["ORCH_BROKER_KEY"]}
         mixed = said_of(address(strict, "worker", **crossed))
+        keyless = said_of(address(strict, "worker", ORCH_BROKER_CERT=ours["ORCH_BROKER_CERT"]))
 
     assert "set ORCH_BROKER_CERT and ORCH_BROKER_KEY" in without
     assert any(
         words in stranger for words in ("who signed our certificate", "its authority has signed")
     )
     assert "is not the key of ORCH_BROKER_CERT" in mixed
+    assert "ORCH_BROKER_KEY no key" in keyless
 
 
 def test_settings_hold_no_password(guarded: GuardedRedis) -> None:

@@ -117,12 +117,16 @@ def test_orch_workers_tells_who_is_drained(worker: Worker, run: Run, terminal: T
     heartbeat.write(worker)
     _, text, _ = terminal.run("workers", *store)
     _, document, _ = terminal.run("workers", "--json", *store)
+    _, status, _ = terminal.run("status", run.name, *store)
     (found,) = json.loads(document)["workers"]
 
     assert "w1  cpu  idle" in text
     assert "drained: host" in text
     assert (found["name"], found["drained"], found["state"]) == ("w1", "host", "idle")
     assert found["version"]
+    assert "every live worker is drained (host)" in status
+    assert "orch undrain host" in status
+    assert "w1 (cpu, drained)" in status
     assert terminal.run("undrain", "host", *store)[0] == 0
     assert not list(worker.store.drains_folder.iterdir())
 

@@ -20,6 +20,7 @@ from jobs.store import fleet
 from jobs.store.store import Store
 from jobs.task import Task
 from workers import heartbeat
+from workers.execution.callbacks import WHOLE_LOOK_EVERY, StopCondition
 from workers.lease import LeaseTracker
 from workers.reconciler import Reconciler
 from workers.scheduling import peers
@@ -207,6 +208,38 @@ def test_intervals_grow_with_the_fleet(workers: int, factor: float) -> None:
     """But never so far that a living worker would count as silent."""
     assert fleet.slowdown(workers) == factor
     assert fleet.MAX_SLOWDOWN * 2.0 * 3 <= 15.0
+
+
+def test_a_lease_that_is_renewed_costs_its_watchers_one_operation(store: Store) -> None:
+    """And its holder hardly more: each of 500 workers watches some leases."""
+    holder, watcher = LeaseTracker(store).claim("train.t", "far"), LeaseTracker(store)
+    assert holder is not None
+    watcher.free("train.t")
+    holder.renew()
+
+    assert operations(store, lambda: watcher.free("train.t")) == {"leases": 1}
+    assert operations(store, holder.renew) == {"leases": 1}
+    assert holder.beats == 2
+
+
+def test_whether_a_running_task_is_wanted_takes_one_operation_at_most_looks(store: Store) -> None:
+    """Cancelling is noticed at once, and a run that was removed at the next whole look."""
+    run = study(store, seeds=1)
+    task = Task("train", run.trials[0], 1)
+    stop = StopCondition(without_broker(store, "w000"), task, 1)
+    wanted = [stop._is_wanted(seldom=True)]
+    costs = [operations(store, lambda: wanted.append(stop._is_wanted(seldom=True))).total()]
+    store.cancel(run.name)
+    cancelled = stop._is_wanted(seldom=True)
+    store.cancelled_path(run.name).unlink()
+    stop._is_wanted(seldom=True)
+    store.run_path(run.name).unlink()
+    removed = [stop._is_wanted(seldom=True) for _ in range(WHOLE_LOOK_EVERY)]
+
+    assert wanted == [True, True]
+    assert costs == [0]  # a stat
+    assert cancelled is False
+    assert removed[-1] is False
 
 
 def test_ready_tasks_are_found_without_a_lease_being_read(store: Store) -> None:

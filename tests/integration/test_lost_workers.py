@@ -11,7 +11,7 @@ from support.large_fleet import sign, study
 from jobs.errors import BrokerUnreachable
 from jobs.store.store import Store
 from jobs.task import Task
-from workers import heartbeat
+from workers import heartbeat, lease_shares
 from workers.devices.admission import Requirement
 from workers.execution import execute
 from workers.lease import LeaseTracker
@@ -79,6 +79,62 @@ def test_a_full_worker_passes_on_the_task_of_a_lost_one_and_whoever_gets_it_watc
 
     assert sent == [task]
     assert begun == [task]
+
+
+def test_the_watchers_of_a_lease_tell_others_in_turn(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who was told needs 8 s to see for itself: messages of all watchers would be of no use."""
+    run = study(store)
+    task = Task("train", run.trials[0], 1)
+    keys = [Task("train", trial, 1).lease_key for trial in run.trials]
+    sign(store, 40)
+    monkeypatch.setattr(peers, "SHARE_S", 1e12)
+    waiting = [1]
+    monkeypatch.setattr(broker, "queue_length", lambda url, **of: waiting[0])
+    sent = list[str]()
+    watching = []
+    for number in range(40):
+        worker = fake_worker(store, "unused", f"w{number:03d}")
+        worker.sender.enqueue = lambda tasks, to, name=worker.name: sent.append(name)
+        worker.placement.look(51)
+        if task.lease_key in worker.placement.share_of(keys):
+            watching.append(worker)
+    told = []
+    for now in (0.0, 2.0, 4.0, lease_shares.TURN_S, lease_shares.TURN_S + 2):
+        sent.clear()
+        waiting[0] = int(now == 0.0)  # while messages wait nobody is idle
+        for worker in watching:
+            lease_shares.enqueue(worker, [task], lambda now=now: now)
+        told.append(set(sent))
+    lease_shares.enqueue(watching[0], [])
+
+    assert len(watching) > 2 * peers.WATCHERS
+    assert [len(names) for names in told] == [0, peers.WATCHERS, 0, peers.WATCHERS, 0]
+    assert not told[1] & told[3]
+    assert watching[0].leases.told_next == {}
+
+
+def test_a_watcher_with_a_free_slot_begins_a_lost_workers_task_itself(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most of those who would get its message have not watched the lease."""
+    run = study(store, seeds=20)
+    for trial in run.trials:
+        assert LeaseTracker(store).claim(Task("train", trial, 1).lease_key, "far")
+    worker = fake_worker(store, "unused", "w000")
+    worker.leases.ttl_s = 0.0
+    heartbeat.write(worker)
+    sign(store, 20)
+    begun = list[Task]()
+    worker.begin = lambda task: bool(begun.append(task)) or True
+    reconciler = Reconciler(worker)
+    for _ in range(2):
+        reconciler.next_look = 0.0
+        reconciler.round()
+
+    assert worker.link.up
+    assert len(begun) == 1
 
 
 def test_a_lease_whose_watcher_changed_between_two_looks_is_looked_at_again(

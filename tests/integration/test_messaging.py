@@ -9,6 +9,7 @@ import json
 from jobs.catalog.backbones import relative_cost
 from jobs.task import Task
 from workers.messaging import broker
+from workers.messaging.probe import Probe
 
 
 def cost(task: Task) -> float:
@@ -44,6 +45,26 @@ def test_big_networks_come_out_first(redis_url: str) -> None:
     assert "vgg16" in first
     assert "s" in last
     assert broker.queue_length(redis_url) == 2
+
+
+def test_a_worker_asks_on_one_connection_whether_the_broker_answers(redis_url: str) -> None:
+    """A new one every two seconds is a TLS handshake each; one that is cut off is replaced."""
+    probe = Probe(redis_url)
+    with broker.connected(redis_url, 3.0) as channel:
+
+        def connections() -> int:
+            return int(channel.client.info("stats")["total_connections_received"])
+
+        before = connections()
+        for _ in range(5):
+            probe()
+        kept = connections() - before
+        channel.client.client_kill_filter(_type="normal", skipme=True)
+        probe()
+        after = connections() - before
+    probe.close()
+
+    assert (kept, after) == (1, 2)
 
 
 def test_what_is_no_message_is_dropped_and_the_next_one_is_taken(redis_url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import pytest
 from support.records import REMEDY, TORN
 from support.refusals import Terminal, refusal
 
-from jobs.errors import DamagedFile
+from jobs.errors import DamagedFile, RequestError
 from jobs.settings import Settings
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.local import stack
 from orchestrator.monitoring import heartbeats, progress
+from workers import heartbeat
+from workers.process import identity
 
 TASK = Task("evaluate", "scratch-s0-75d66956", 2)
 HEARTBEAT = {"name": "w1", "host": "h", "pid": 3, "device": "cpu", "task": None, "at": 9e9}
@@ -165,3 +168,23 @@ def test_down_names_a_torn_record_of_local_processes(
     path.write_bytes(contents)
 
     terminal_with_run.refuses(("down",), str(path), code=1)
+
+
+def test_a_second_worker_of_a_name_is_refused_while_the_first_one_lives(tmp_path: Path) -> None:
+    """On one machine; of another, or of a damaged heartbeat, nobody can tell at once."""
+    store = Store(tmp_path).open(create=True)
+    path, known = store.heartbeat_path("w1"), identity.process_identity(os.getppid())
+    elsewhere = "another-boot pid:[1] 3 4"
+    ended = f"{str(known).rpartition(' ')[0]} 1"
+    path.parent.mkdir()
+    for process in (None, elsewhere, ended, identity.process_identity()):
+        path.write_text(json.dumps(HEARTBEAT | {"process": process}))
+        heartbeat.refuse_namesake(store, "w1")
+    path.write_bytes(b"{")
+    heartbeat.refuse_namesake(store, "w1")
+    path.write_text(json.dumps(HEARTBEAT | {"process": known}))
+
+    assert "--name w1: the worker of that name runs" in refusal(
+        RequestError, heartbeat.refuse_namesake, store, "w1"
+    )
+    heartbeat.refuse_namesake(store, "w2")

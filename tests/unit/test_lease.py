@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobs.store.store import Store
-from workers.lease import Lease, LeaseTracker
+from workers.lease import LOOK_EVERY, Lease, LeaseTracker
 
 
 class Clock:
@@ -82,6 +82,41 @@ def test_a_silent_lease_is_taken_after_the_time_to_live_and_its_holder_notices(
     assert not silent.renew()
     assert late.holds()
     assert LeaseTracker(store).claim("train.t", "third") is None
+
+
+def test_a_holder_notices_a_claimer_that_died_before_it_removed_the_lower_token(
+    store: Store,
+) -> None:
+    """At the latest when it looks for a higher token, which is not at each renewal."""
+    holder = claimed(LeaseTracker(store))
+    lower = store.lease_folder("train.t") / "00000001.json"
+    renewed = [holder.renew()]
+    (store.lease_folder("train.t") / "00000002.json").write_bytes(lower.read_bytes())
+    renewed += [holder.renew() for _ in range(LOOK_EVERY)]
+
+    assert renewed == [True] * LOOK_EVERY + [False]
+    lower.unlink()
+    assert not Lease(store, "train.t", 1, "someone", beats=1).renew()
+
+
+def test_a_watcher_of_a_renewed_lease_sees_the_next_holder_too(store: Store) -> None:
+    """It reads the token that it knows first, and lists only where that was not renewed."""
+    clock = Clock()
+    watcher, first = LeaseTracker(store, ttl_s=9, clock=clock), claimed(LeaseTracker(store))
+    before = watcher.free("train.t")
+    first.renew()
+    renewed = watcher.free("train.t")
+    first.release()
+    second = claimed(LeaseTracker(store))
+    clock.now = 20.0
+    passed_on = watcher.free("train.t")
+    clock.now = 28.9
+    early = watcher.free("train.t")
+    clock.now = 29.0
+
+    assert (before, renewed, passed_on, early) == (False, False, False, False)
+    assert watcher.free("train.t") is True
+    assert second.token == 2
 
 
 def test_a_torn_lease_file_is_held_until_it_was_watched_for_the_time_to_live(store: Store) -> None:

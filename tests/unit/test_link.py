@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from redis.exceptions import NoPermissionError, ReadOnlyError, ResponseError
 
 from jobs.errors import BrokerUnreachable
 from jobs.task import Task
-from workers.messaging import link
+from workers.messaging import link, refusal
 from workers.messaging.background_sender import Sender
 from workers.messaging.link import Link
 
@@ -70,6 +71,27 @@ def test_the_same_reason_is_not_told_again_within_a_minute(
     assert ["READONLY" in said for said in warnings(caplog)] == [True, False, True]
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        (NoPermissionError("may not run 'brpop'"), NoPermissionError("may not run 'lpush'"), 1),
+        (ResponseError("MISCONF x"), ResponseError("# 1 of pipeline caused error: MISCONF x"), 1),
+        (ResponseError("MISCONF x"), ResponseError("WRONGTYPE x"), 2),
+        (ReadOnlyError("a replica"), NoPermissionError("may not run 'lpush'"), 2),
+    ],
+)
+def test_one_cause_is_told_once_whatever_was_asked_of_redis(
+    one: ResponseError, other: ResponseError, told: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A thread may report what it met before the broker was back, in other words."""
+    broker = Link()
+    for error in (one, other):
+        broker.lost(refusal.explained("redis://x:6379/0", error))
+        broker.back()
+
+    assert len(warnings(caplog)) == told
+
+
 def test_a_broker_that_is_away_is_asked_with_growing_waits_and_back_only_when_it_takes_a_write(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -96,6 +118,25 @@ def test_a_broker_that_is_away_is_asked_with_growing_waits_and_back_only_when_it
         round(pause, 2) >= least for pause, least in zip(pauses, (0.02, 0.04, 0.04), strict=True)
     ]
     assert link.pause_s(1) < link.pause_s(2) < link.pause_s(3) == link.pause_s(99)
+
+
+def test_an_outage_that_is_noticed_during_a_probe_is_not_over_with_the_probes_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only a write ends it: a broker may answer, and refuse every message."""
+    monkeypatch.setattr(link, "LOOK_S", 0.01)
+    leave, answers = threading.Event(), list[bool]()
+    broker = Link()
+
+    def ping() -> None:
+        broker.lost(REFUSES)  # by another thread, just before the answer
+        leave.set()
+
+    broker.ping, broker.write = ping, lambda: answers.append(True)
+    broker.watch(leave)
+
+    assert not broker.up
+    assert answers == []
 
 
 def test_the_longest_wait_leaves_time_to_be_back_within_5_s() -> None:

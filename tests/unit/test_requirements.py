@@ -121,6 +121,21 @@ def test_what_waits_is_told_with_the_largest_worker(tmp_path: Path) -> None:
     assert fitting.unfit_of_store(store, drained) == {run.name: (told,)}
 
 
+def test_a_run_that_waits_for_what_another_one_requires_says_so(tmp_path: Path) -> None:
+    """The other run shares its trial; until it is cancelled."""
+    store = Store(tmp_path).open(create=True)
+    create_run(store, spec(name="a", requires="gpu_memory=20GB"), built_in("digits"))
+    run = create_run(store, spec(name="b"), built_in("digits"))
+    states = readiness.task_states(store, run)
+    told = fitting.unfit_by_others(store, states, [alive(16 * GB)])
+
+    assert "scratch needs 20 GB of GPU memory; the largest live worker has 16 GB (" in told[0]
+    assert fitting.unfit(store, run, states, [alive(16 * GB)]) == ()
+    assert fitting.unfit_by_others(store, states, [alive(24 * GB)]) == []
+    store.cancel("a")
+    assert fitting.unfit_by_others(store, states, [alive(16 * GB)]) == []
+
+
 def test_ready_tasks_that_fit_nobody_are_counted(tmp_path: Path) -> None:
     """For the metrics; a cancelled run requires nothing."""
     store = Store(tmp_path).open(create=True)

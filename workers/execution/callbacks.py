@@ -25,6 +25,11 @@ log = logging.getLogger("orch.worker")
 TELL_S = 1.0
 MAX_LOG_BYTES = 4_000_000
 LOG_S = 5.0
+WHOLE_LOOK_EVERY = 4
+"""In a large fleet, looks from one at everything that ends a task to the next.
+
+In between a worker asks only whether the run that wanted the task was cancelled.
+"""
 
 
 class ProgressReporter:
@@ -78,6 +83,7 @@ class StopCondition:
         self.worker, self.task, self.last = worker, task, time.monotonic()
         self.token, self.looked, self.celery_id = token, self.last, celery_id
         self.reason, self.by_person = "", False
+        self.wanting, self.looks = "", 0
 
     def __call__(self) -> bool:
         if not self.reason:
@@ -95,7 +101,7 @@ class StopCondition:
         self.last = time.monotonic()
         older_than_s = RENEW_S * slowdown if slowdown > 1 else 0.0
         self.worker.drain.look(self.worker.admission.tasks, older_than_s)
-        if self.worker.store.wanted_by(self.task):
+        if self._is_wanted(seldom=slowdown > 1):
             return ""
         log.warning(
             "%s: no run needs this task any more: cancelled, or the record of the run is "
@@ -104,6 +110,16 @@ class StopCondition:
         )
         self.by_person = True
         return "no run needs it any more"
+
+    def _is_wanted(self, seldom: bool) -> bool:
+        """Whether a run wants the task; with `seldom` all that says so is read at few looks."""
+        store, self.looks = self.worker.store, self.looks + 1
+        briefly = seldom and self.wanting and self.looks % WHOLE_LOOK_EVERY
+        if briefly and not store.is_cancelled(self.wanting):
+            return True
+        runs = store.wanted_by(self.task)
+        self.wanting = runs[-1].name if runs else ""
+        return bool(runs)
 
     def _asked_for(self) -> str:
         """Whether a peer has asked for the training."""

@@ -17,7 +17,13 @@ from workers import logs
 from workers.devices.admission import Requirement
 from workers.execution import announcing, attempts, deciding, settle
 from workers.execution.attempts import Attempt, read_history
-from workers.execution.callbacks import LeaseRenewer, LogLimit, ProgressReporter, StopCondition
+from workers.execution.callbacks import (
+    LOG_S,
+    LeaseRenewer,
+    LogLimit,
+    ProgressReporter,
+    StopCondition,
+)
 from workers.execution.context import TaskContext, task_context
 from workers.lease import Lease, keep_renewed
 from workers.messaging.task_events import Ending
@@ -153,7 +159,8 @@ def _attempt(context: TaskContext, attempt: Attempt, lease: Lease, request: Task
     worker, task = context.worker, context.task
     reporter = ProgressReporter(worker, task, attempt)
     stop = StopCondition(worker, task, lease.token, attempt.record.celery_id or "")
-    renew, limit_log = LeaseRenewer(lease), LogLimit(attempt.log)
+    renew = LeaseRenewer(lease)
+    limit_log = LogLimit(attempt.log, every_s=LOG_S * worker.placement.slowdown)
 
     def still_mine() -> bool:
         limit_log()

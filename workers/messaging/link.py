@@ -16,7 +16,10 @@ PAUSES_S = (0.25, 0.5, 1.0, 1.5)
 """Waits between tries to reach a broker that is away: growing, and then the last one."""
 LOOK_S = 2.0
 QUIET_S = 60.0
-"""The same reason is not told again within so many seconds: a broker may answer and refuse."""
+"""The same kind of reason is not told again within so many seconds.
+
+A broker may answer and refuse, in words that depend on what was asked of it.
+"""
 
 
 def pause_s(tries: int) -> float:
@@ -45,20 +48,23 @@ class Link:
         """Whether the broker answered when it was last asked."""
         return self._away_since is None
 
-    def lost(self, error: Exception) -> None:
-        """Note that the broker did not answer or refused; the first one to notice tells it."""
+    def lost(self, error: BrokerUnreachable) -> None:
+        """Note that the broker did not answer or refused; the first one to notice tells it.
+
+        An error that another thread met before the broker was back is of the same kind.
+        """
         with self._lock:
             if self._away_since is not None:
                 return
-            now, reason = self.clock(), str(error)
+            now, kind = self.clock(), error.kind or str(error)
             self._away_since = now
-            self._silent = now - self._told.get(reason, float("-inf")) < QUIET_S
+            self._silent = now - self._told.get(kind, float("-inf")) < QUIET_S
             self._told = {each: at for each, at in self._told.items() if now - at < QUIET_S} | {
-                reason: now
+                kind: now
             }
         if not self._silent:
             log.warning(
-                "%s Work goes on; until it answers, ready tasks are taken from the store.", reason
+                "%s Work goes on; until it answers, ready tasks are taken from the store.", error
             )
 
     def back(self) -> None:
@@ -73,12 +79,13 @@ class Link:
     def watch(self, leave: threading.Event) -> None:
         """Ask the broker every `LOOK_S`, more often while it is away, until `leave` is set."""
         tries = 0
-        while not leave.wait(LOOK_S if self.up else pause_s(tries)):
+        while not leave.wait(LOOK_S if (was_up := self.up) else pause_s(tries)):
             try:
-                (self.ping if self.up else self.write)()
+                (self.ping if was_up else self.write)()
             except BrokerUnreachable as error:
-                tries = 1 if self.up else tries + 1
+                tries = 1 if was_up else tries + 1
                 self.lost(error)
-            else:
-                tries = 1
+                continue
+            tries = 1
+            if not was_up:  # else another thread may have noticed an outage meanwhile
                 self.back()

@@ -41,7 +41,20 @@ def reachable(broker_url: str) -> Iterator[None]:
 
 def explained(broker_url: str, error: BaseException) -> BrokerUnreachable:
     """The error that tells why this broker could not be used, without its password."""
-    shown, chain = address.place(broker_url), list(_causes(error))
+    chain = list(_causes(error))
+    unreachable = _explained(broker_url, chain)
+    unreachable.kind = next((_kind(each) for each in chain if isinstance(each, ResponseError)), "")
+    return unreachable
+
+
+def _kind(error: ResponseError) -> str:
+    """The class of an error reply, and its code where redis-py leaves that in the text."""
+    words = str(error).rpartition("caused error: ")[2].split()
+    return " ".join([type(error).__name__, *(word for word in words[:1] if word.isupper())])
+
+
+def _explained(broker_url: str, chain: list[BaseException]) -> BrokerUnreachable:
+    shown = address.place(broker_url)
     for cause in chain:
         said = _said(cause, broker_url)
         if isinstance(cause, AuthenticationError):

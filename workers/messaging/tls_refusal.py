@@ -12,15 +12,20 @@ OTHER_HOST = (62, 64)
 """Its numbers for a certificate of another host name or address."""
 
 GIVE_OURS = "set ORCH_BROKER_CERT and ORCH_BROKER_KEY to a valid one that its authority has signed"
+NOT_BOTH = (
+    "ORCH_BROKER_CERT holds no certificate, or ORCH_BROKER_KEY no key. Without ORCH_BROKER_KEY the "
+    "file of ORCH_BROKER_CERT must hold both."
+)
 OF_OURS = {
     "CERTIFICATE_REQUIRED": f"It wants a certificate of ours: {GIVE_OURS}.",
     "CERTIFICATE_EXPIRED": "Our certificate, ORCH_BROKER_CERT, has expired: renew it.",
     "UNKNOWN_CA": "It does not know who signed our certificate, ORCH_BROKER_CERT.",
     "KEY_VALUES_MISMATCH": "ORCH_BROKER_KEY is not the key of ORCH_BROKER_CERT.",
     "NO_CERTIFICATE_OR_CRL_FOUND": "ORCH_BROKER_CA holds no certificate.",
-    "NO_START_LINE": "ORCH_BROKER_CERT or ORCH_BROKER_KEY holds no certificate, or no key.",
+    "NO_START_LINE": NOT_BOTH,
+    "PEM lib": NOT_BOTH,
 }
-"""What to do, by the end of OpenSSL's reason."""
+"""What to do, by a part of OpenSSL's reason."""
 
 
 def of_certificate(error: ssl.SSLCertVerificationError) -> str:

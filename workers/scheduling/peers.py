@@ -99,15 +99,21 @@ class Peers:
         if few or f"{own}.json" not in self._names:
             return list(keys)
         minute, number = int(now() // SHARE_S), len(self._names)
+        many = MAX_WATCHED * number // len(keys) if number <= UNHURRIED else 0
+        watchers, steps = max(WATCHERS, many), self._steps_from(own, minute)
+        return [key for key in sorted(keys) if steps(key) < watchers]
+
+    def turn_of(self, own: str, key: str, now: Callable[[], float] = time.time) -> int:
+        """This worker's place among the watchers of a lease, from 0; of no watcher, the last."""
+        if f"{own}.json" not in self._names:
+            return len(self._names)
+        return self._steps_from(own, int(now() // SHARE_S))(key)
+
+    def _steps_from(self, own: str, minute: int) -> Callable[[str], int]:
+        """How many workers stand on the circle between a lease and this worker."""
         circle = sorted(_place(name, minute) for name in self._names)
         ours = circle.index(_place(f"{own}.json", minute))
-        many = MAX_WATCHED * number // len(keys) if number <= UNHURRIED else 0
-        watchers = max(WATCHERS, many)
-
-        def steps(key: str) -> int:
-            return (ours - bisect.bisect(circle, _place(key, minute))) % number
-
-        return [key for key in sorted(keys) if steps(key) < watchers]
+        return lambda key: (ours - bisect.bisect(circle, _place(key, minute))) % len(circle)
 
     def rank(self, name: str) -> int:
         """The place of a worker among the idle ones, from 0, by the heartbeats read last."""

@@ -87,6 +87,10 @@ class Placement:
         """Those of many leases that this worker watches, while others watch the rest."""
         return self.peers.share_of(self.handover.name, keys)
 
+    def turn_of(self, key: str) -> int:
+        """This worker's place among the watchers of a lease, from 0."""
+        return self.peers.turn_of(self.handover.name, key)
+
     def all_fit(self, task: Task) -> bool:
         """Whether every living worker has the GPU memory that a task requires."""
         return self.peers.all_fit(task)
