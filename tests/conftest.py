@@ -35,6 +35,11 @@ if (
 # Tests run side by side. With one torch thread per core in each, they would mostly wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Tests say themselves what store, broker and weights they use: the user's own are let be.
+for name in [name for name in os.environ if name.startswith("ORCH_")]:
+    if not name.startswith("ORCH_TEST_"):
+        del os.environ[name]
+
 # Records of local processes are kept outside the store; those of tests not among the user's own.
 if "ORCH_TEST_STATE" not in os.environ:
     os.environ["ORCH_TEST_STATE"] = tempfile.mkdtemp(prefix="orch-test-state-")
