@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from orchestrator.terminal.options import emit, examples, json_option
@@ -23,4 +25,4 @@ def presets_command(as_json: bool) -> None:
     for entry in PRESETS.values():
         click.echo(f"{entry.name}: {entry.help}")
         for key, value in entry.settings.items():
-            click.echo(f"  {key}: {value}")
+            click.echo(f"  {key}: {json.dumps(value) if isinstance(value, bool) else value}")
