@@ -34,7 +34,7 @@ from orchestrator import preflight
 from orchestrator.local import embedded_redis
 from orchestrator.local.embedded_redis import EmbeddedRedis
 from orchestrator.submission import submit
-from workers.messaging import broker
+from workers.messaging import broker, messages
 
 PARTS = ("queue and claim", "fork", "data and network", "in all")
 MAX_OVER_CELERY_MS, MIN_TIMES_RAY = 100.0, 5.0
@@ -130,7 +130,7 @@ def study(root: Path, server: EmbeddedRedis, entry: str, periods: int) -> list[d
     )
     store = Store(root).open(create=True)
     run = submit.create_run(store, request.spec, request.source, {"orch": "benchmark"})
-    broker.enqueue(server.url, readiness.ready_tasks(store, run), store=store.id)
+    messages.enqueue(server.url, readiness.ready_tasks(store, run), store=store.id)
     started: dict[str, dict[str, float]] = in_a_process(
         str(root), server.url, entry, len(run.tasks)
     )

@@ -33,7 +33,7 @@ from orchestrator import preflight
 from orchestrator.local import embedded_redis
 from orchestrator.local.embedded_redis import EmbeddedRedis
 from orchestrator.submission import submit
-from workers.messaging import broker
+from workers.messaging import broker, messages
 
 SHAPES = {100: (1, 7), 1_000: (7, 10), 10_000: (51, 14)}
 """Seeds and periods of a plan of all seven backbones, by the approximate number of its tasks."""
@@ -148,7 +148,7 @@ def submitted_run(root: Path, broker_url: str, size: int) -> Run:
     )
     store = Store(root).open(create=True)
     run = submit.create_run(store, request.spec, request.source, {"orch": "benchmark"})
-    broker.enqueue(broker_url, readiness.ready_tasks(store, run), store=store.id)
+    messages.enqueue(broker_url, readiness.ready_tasks(store, run), store=store.id)
     return run
 
 

@@ -29,7 +29,7 @@ from torchvision import datasets, transforms
 
 from jobs.catalog.backbones import find_backbone
 from jobs.data import image_folder
-from jobs.spec.fields import Precision
+from jobs.spec.keys import Precision
 from jobs.spec.model import DataSettings, Recipe
 from jobs.store.store import Store
 from models.data.batches import Data

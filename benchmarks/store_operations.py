@@ -40,7 +40,7 @@ from orchestrator.submission.submit import create_run
 from workers.devices.discovery import Device
 from workers.execution import execute
 from workers.lease import LeaseTracker
-from workers.messaging import broker
+from workers.messaging import messages
 from workers.process import child
 from workers.reconciler import Reconciler
 from workers.worker import Worker
@@ -234,7 +234,7 @@ def work_and_count(
     if kind == "idle":  # ready tasks are there, but none arrives
         worker.begin = lambda task: False
         worker.admission.slots = 1
-        broker.enqueue(url, [Task("train", "x-s0-00000000", 1)], store=worker.store_id)
+        messages.enqueue(url, [Task("train", "x-s0-00000000", 1)], store=worker.store_id)
     counts = Counts(root)
     counts.watch()
     child.start_fork_server()

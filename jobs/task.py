@@ -14,7 +14,7 @@ from jobs.catalog import corruptions, reference
 from jobs.errors import BadSpec
 
 if TYPE_CHECKING:
-    from jobs.spec.fields import Weights
+    from jobs.spec.keys import Weights
     from jobs.spec.networks import Colour
     from jobs.spec.recipe import Recipe
 

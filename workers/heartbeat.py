@@ -10,7 +10,7 @@ from importlib import metadata
 
 from jobs import atomic
 from jobs.errors import DamagedFile, OrchError, OutOfReach, RequestError, StorageFull
-from jobs.spec import known_keys
+from jobs.spec import keys_digest
 from jobs.store import codec
 from jobs.store.records import HeartbeatRecord
 from jobs.store.store import Store
@@ -91,7 +91,7 @@ def _record(worker: Worker) -> HeartbeatRecord:
         version=OWN_VERSION,
         since=worker.drain.since(tasks),
         drained=worker.drain.name,
-        known_keys=known_keys.digest(),
+        known_keys=keys_digest.digest(),
     )
 
 

@@ -21,7 +21,7 @@ from workers.devices.discovery import Device
 from workers.devices.memory import MeasuredMemory
 from workers.drain import Drain
 from workers.lease import LeaseTracker
-from workers.messaging import broker
+from workers.messaging import messages
 from workers.messaging.background_sender import Sender
 from workers.messaging.link import Link
 from workers.messaging.task_events import Announce
@@ -162,7 +162,7 @@ class Worker:
         self.drain = Drain(self.store, self.name, self.host)
         self.sender = Sender(
             self.link,
-            lambda tasks, to: broker.enqueue(
+            lambda tasks, to: messages.enqueue(
                 self.broker_url,
                 tasks,
                 to,

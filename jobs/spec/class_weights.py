@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from jobs.errors import BadSpec
-from jobs.spec.fields import KEYS
+from jobs.spec.keys import KEYS
 
 WORDS = ("none", "balanced")
 Pairs = tuple[tuple[str, float], ...]

@@ -9,7 +9,7 @@ from jobs.catalog.augmentations import DEFAULT
 from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.presets import PRESETS
 from jobs.catalog.schedules import SCHEDULES
-from jobs.spec.fields import KEYS
+from jobs.spec.keys import KEYS
 
 if TYPE_CHECKING:
     from jobs.spec.model import Spec

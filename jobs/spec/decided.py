@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jobs.catalog import metrics
 from jobs.catalog.suggest import unknown
-from jobs.spec.fields import RECIPE_KEYS
+from jobs.spec.keys import RECIPE_KEYS
 from jobs.spec.looks import looks
 from jobs.spec.setting import Setting, label
 from jobs.spec.tuning import LADDERED

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobs.install_hints import HOME
-from jobs.spec.fields import KEYS, Key
+from jobs.spec.keys import KEYS, Key
 from jobs.spec.texts import text
 
 PAGE = HOME / "docs" / "spec.md"

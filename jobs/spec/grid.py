@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jobs.spec.fields import RECIPE_KEYS
+from jobs.spec.keys import RECIPE_KEYS
 from jobs.spec.recipe import Recipe
 from jobs.spec.setting import GRID, Setting, in_order, told
 from jobs.spec.tuning import with_ladder

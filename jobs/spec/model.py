@@ -35,8 +35,8 @@ from jobs.spec import (
     value_errors,
     yaml_file,
 )
-from jobs.spec.fields import BUILT_IN_KEYS, KEYS, NATIVE, Weights
 from jobs.spec.grid_settings import GridSettings
+from jobs.spec.keys import BUILT_IN_KEYS, KEYS, NATIVE, Weights
 from jobs.spec.network_places import placed
 from jobs.spec.networks import RECIPE_KEYS, STUDY, Network, split_entries
 from jobs.spec.recipe import DataSettings as DataSettings

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from jobs.catalog.backbones import CATALOG
 from jobs.errors import BadSpec
-from jobs.spec.fields import KEYS, NATIVE
+from jobs.spec.keys import KEYS, NATIVE
 from jobs.spec.networks import (
     COUNTED,
     PREPARATION_KEYS,

@@ -24,7 +24,7 @@ from jobs.catalog.reference import parse
 from jobs.catalog.suggest import unknown
 from jobs.errors import BadSpec
 from jobs.spec import value_errors
-from jobs.spec.fields import KEYS, NATIVE
+from jobs.spec.keys import KEYS, NATIVE
 from jobs.spec.own_files import with_source, with_weights
 from jobs.spec.requirements import Requires
 from jobs.spec.spelling import own_name

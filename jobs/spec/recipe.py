@@ -22,7 +22,7 @@ from jobs.catalog.schedules import SCHEDULES
 from jobs.catalog.suggest import unknown
 from jobs.spec import range_text
 from jobs.spec.class_weights import ClassWeights
-from jobs.spec.fields import KEYS, Finetune, Keep, Precision
+from jobs.spec.keys import KEYS, Finetune, Keep, Precision
 from jobs.spec.networks import Interpolation, Resize, Share, Size
 
 NUMBERS = tuple(name for name, key in KEYS.items() if key.kind in (int, float))

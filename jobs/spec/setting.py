@@ -66,7 +66,7 @@ def varied(spec: Mapping[str, Any], backbone: str) -> tuple[str, ...]:
 
 def in_order(keys: Iterable[str]) -> tuple[str, ...]:
     """Keys in the order of the documentation."""
-    from jobs.spec.fields import KEYS
+    from jobs.spec.keys import KEYS
 
     return tuple(key for key in KEYS if key in set(keys))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from jobs.errors import BadSpec
 from jobs.spec import synonyms
-from jobs.spec.fields import KEYS
+from jobs.spec.keys import KEYS
 
 ALIASES = {"backbone": "backbones", "optimizer": "optimiser", "patience": "plateau_patience"}
 SHOWN = 80

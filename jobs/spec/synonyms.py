@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from jobs.spec.fields import KEYS
+from jobs.spec.keys import KEYS
 
 OTHER_WORDS: dict[str, str] = {
     "data": "dataset data_dir data_path data_root dataset_path root folder train_dir csv "

@@ -10,7 +10,7 @@ from jobs.catalog.metrics import options, stopping_options
 from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.presets import PRESETS
 from jobs.catalog.schedules import SCHEDULES
-from jobs.spec.fields import BUILT_IN_KEYS, KEYS
+from jobs.spec.keys import BUILT_IN_KEYS, KEYS
 from jobs.spec.setting import value_told
 from jobs.spec.tuning import FACTORS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jobs.spec.fields import KEYS
+from jobs.spec.keys import KEYS
 
 if TYPE_CHECKING:
     from jobs.spec.networks import Network

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from jobs.spec.fields import KEYS
+from jobs.spec.keys import KEYS
 from jobs.spec.texts import text
 
 SHOWN = 80

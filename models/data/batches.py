@@ -22,7 +22,7 @@ from models.data import array
 from models.data.decode import Pixels
 from models.data.device_transfer import gathered, is_asynchronous
 from models.data.gpu_cache import GpuCache, OnUpload, free_memory, ignore_upload
-from models.data.square import Squaring
+from models.data.resize import Squaring
 from models.runtime import untried
 
 Indices = npt.NDArray[np.int64]

@@ -14,8 +14,8 @@ from jobs.data.value_range import GUESSED, ValueRange
 from models.data import values
 from models.data.image_file import Broken as Broken
 from models.data.image_file import load, reason
-from models.data.square import Pixels as Pixels
-from models.data.square import Squaring, make_square
+from models.data.resize import Pixels as Pixels
+from models.data.resize import Squaring, make_square
 
 SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 

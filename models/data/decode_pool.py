@@ -27,7 +27,7 @@ from models.data import values
 from models.data.array import Rows
 from models.data.decode import Broken, Pixels, decode_each
 from models.data.image_file import read
-from models.data.square import Squaring
+from models.data.resize import Squaring
 
 if TYPE_CHECKING:
     from jobs.data.data_source import ImageFile

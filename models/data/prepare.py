@@ -22,8 +22,8 @@ from jobs.store import tables
 from models.data import find_value_range
 from models.data.array import ArrayWriter
 from models.data.decode_pool import decode_all
+from models.data.resize import Squaring, make_square
 from models.data.split import SPLITS, Image, split
-from models.data.square import Squaring, make_square
 from models.runtime.progress import ProgressEstimator, Tell
 
 SHOWN = 20

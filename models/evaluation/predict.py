@@ -25,7 +25,7 @@ from models.data import array, find_value_range
 from models.data.batches import Batch
 from models.data.decode import Broken, Pixels, decode
 from models.data.image_file import read
-from models.data.square import Squaring
+from models.data.resize import Squaring
 from models.evaluation import restore
 from models.training.learner import Learner
 

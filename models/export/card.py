@@ -12,7 +12,7 @@ from jobs.store.datasets import DataSetDescription
 from jobs.store.records import TaskResult
 from jobs.task import Task, Trial
 from jobs.versions import result_versions
-from models.data.square import PADDING, TINY
+from models.data.resize import PADDING, TINY
 from models.export.parity import Parity
 from models.networks.of_trial import normalisation_of
 

@@ -17,7 +17,7 @@ from jobs.task import Task
 from models.data.decode import Broken, decode
 from models.data.find_value_range import of_prepared
 from models.data.image_file import read
-from models.data.square import Squaring
+from models.data.resize import Squaring
 from models.evaluation import restore
 from models.export import card
 from models.networks import of_trial

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from jobs import install_hints
 from jobs.errors import BadSpec, MissingExtra, UnknownBackbone
 from jobs.spec.networks import Preparation, Resize
-from models.networks.image_sizes import fitting_arguments
+from models.networks.size_arguments import fitting_arguments
 
 SHOWN = 80
 RESIZE: dict[str, Resize] = {"center": "crop", "squash": "squash", "border": "pad"}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from jobs.errors import UnknownBackbone
 from jobs.spec.networks import Preparation
-from models.networks.image_sizes import fitting_arguments
+from models.networks.size_arguments import fitting_arguments
 
 SHOWN = 80
 

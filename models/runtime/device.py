@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from jobs.errors import Crowded, DeviceFailed, OutOfMemory, WorkError
-from jobs.spec.fields import Precision
+from jobs.spec.keys import Precision
 from models.runtime import malloc
 
 Chosen = Literal["fp32", "bf16"]

@@ -17,7 +17,7 @@ from orchestrator.analysis.constraints import Constraints
 from orchestrator.analysis.cost import Cost, network_costs
 from orchestrator.analysis.decision import Decision
 from orchestrator.analysis.decision_of_run import of_run
-from orchestrator.analysis.duplicates import find_duplicates
+from orchestrator.analysis.duplicate_counts import find_duplicates
 from orchestrator.analysis.examples import (
     Example,
     Examples,

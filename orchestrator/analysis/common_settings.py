@@ -10,7 +10,7 @@ from typing import Any
 from jobs import plan
 from jobs.catalog.presets import PRESETS
 from jobs.spec import networks, setting
-from jobs.spec.fields import RECIPE_KEYS
+from jobs.spec.keys import RECIPE_KEYS
 from jobs.spec.model import Spec
 from jobs.spec.recipe import DataSettings, Recipe
 from jobs.spec.setting import Setting

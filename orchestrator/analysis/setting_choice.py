@@ -8,7 +8,7 @@ from typing import Any
 from jobs import plan
 from jobs.catalog.suggest import unknown
 from jobs.errors import BadSpec, RequestError
-from jobs.spec.fields import KEYS, RECIPE_KEYS
+from jobs.spec.keys import KEYS, RECIPE_KEYS
 from jobs.spec.setting import network_of, told_of, value_told
 from jobs.store.runs import Run
 from jobs.store.store import Store

@@ -13,7 +13,7 @@ from jobs import install_hints
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.errors import BadSpec, MissingExtra
 from jobs.settings import Settings
-from jobs.spec.fields import KEYS
+from jobs.spec.keys import KEYS
 from jobs.spec.texts import text
 from orchestrator.submission import launch
 from orchestrator.terminal.completion import COMPLETIONS

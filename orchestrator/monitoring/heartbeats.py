@@ -39,7 +39,7 @@ class Heartbeat:
     its process is gone. `here`: it is a process of this machine, of the user `uid`. `loading`: it
     takes no task yet. `trouble`: why it takes none now, and `trouble_class` its failure class.
     `since`: when its tasks last changed (Unix time). `drained`: the drained host or worker.
-    `gpu_memory_bytes`: 0 without a GPU. `known_keys`: see `jobs.spec.known_keys`.
+    `gpu_memory_bytes`: 0 without a GPU. `known_keys`: see `jobs.spec.keys_digest`.
     """
 
     name: str

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from jobs import atomic
 from jobs.errors import RequestError
-from jobs.spec import known_keys
+from jobs.spec import keys_digest
 from jobs.store.store import Store
 from jobs.versions import numbers, version_of
 from orchestrator.monitoring.heartbeats import Heartbeat, read_heartbeats
@@ -102,6 +102,6 @@ def state_of(beat: Heartbeat) -> WorkerState:
 
 def is_outdated(beat: Heartbeat) -> bool:
     """Whether a worker is older than this orch and knows other keys of a specification."""
-    if beat.known_keys == known_keys.digest():
+    if beat.known_keys == keys_digest.digest():
         return False
     return numbers(beat.version) <= numbers(version_of("orch"))

@@ -160,7 +160,7 @@ def _sides(how: dict[str, DataSettings]) -> dict[str, int]:
     """The side in pixels of the stored images of each data set, margins included."""
     if not all(importlib.util.find_spec(name) for name in ("numpy", "PIL")):
         return {name: settings.image_size for name, settings in how.items()}
-    from models.data.square import Squaring
+    from models.data.resize import Squaring
 
     return {name: Squaring.of(settings).stored for name, settings in how.items()}
 

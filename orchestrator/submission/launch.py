@@ -194,14 +194,14 @@ def _start_and_enqueue(
     from jobs import plan, task_title
     from orchestrator import preflight
     from orchestrator.local import stack
-    from workers.messaging import broker, stores
+    from workers.messaging import messages, stores
 
     store_id = store.ensure_id()
     try:
         here = stack.ensure(settings, preflight.local_workers(settings, workers), device)
         broker_url = here.broker_url(settings)
         cost, title = partial(plan.cost_of, store), partial(task_title.task_title, store)
-        broker.enqueue(broker_url, tasks, store=store_id, cost=cost, title=title)
+        messages.enqueue(broker_url, tasks, store=store_id, cost=cost, title=title)
     except BrokerUnreachable as error:
         raise NotQueued(
             f"run {run.name} is recorded, not queued: {error} Its workers take it up once the "

@@ -1,4 +1,4 @@
-"""Options of commands that set keys of a specification, with texts from `jobs.spec.fields`."""
+"""Options of commands that set keys of a specification, with texts from `jobs.spec.keys`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from jobs.spec import texts
-from jobs.spec.fields import KEYS, RECIPE_KEYS, Key
+from jobs.spec.keys import KEYS, RECIPE_KEYS, Key
 from orchestrator.terminal.completion import COMPLETIONS
 from orchestrator.terminal.several import Several, flat
 

@@ -33,7 +33,7 @@ def error_line(error: click.ClickException) -> str:
 def _meant(typed: str, ctx: click.Context) -> str:
     """The option that was meant, or that there is none yet, with a space; else nothing."""
     from jobs.spec import synonyms
-    from jobs.spec.fields import KEYS
+    from jobs.spec.keys import KEYS
 
     if missing := synonyms.not_yet(typed):
         return f"{missing} "

@@ -9,7 +9,7 @@ from chaos.pulse import Blow
 from chaos.scene import Scene
 from chaos.victims import Strike
 from jobs.task import Task
-from workers.messaging import broker
+from workers.messaging import broker, messages
 
 
 def kill_redis(scene: Scene, rng: random.Random, blow: Blow) -> bool:
@@ -33,7 +33,7 @@ def doubled(scene: Scene, rng: random.Random, blow: Blow) -> bool:
     both = (*scene.rankings, scene.run)
     tasks = [Task.parse(task_id) for run in both for task_id in run.tasks] * 3
     rng.shuffle(tasks)
-    broker.enqueue(scene.broker.url, tasks[:60], store=scene.lab.store.id)
+    messages.enqueue(scene.broker.url, tasks[:60], store=scene.lab.store.id)
     return True
 
 

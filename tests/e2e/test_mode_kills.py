@@ -16,7 +16,7 @@ from jobs.data import sources
 from jobs.spec import model
 from jobs.store.runs import Run
 from orchestrator.submission.submit import create_run
-from workers.messaging import broker
+from workers.messaging import messages
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 
@@ -82,7 +82,7 @@ def began(lab: Lab, name: str, images: Path) -> Run:
     spec = model.build({**asked, **how, **settings})
     store = lab.store.open(create=True)
     run = create_run(store, spec, sources.read(spec))
-    broker.enqueue(lab.broker_url, readiness.ready_tasks(store, run), store=store.ensure_id())
+    messages.enqueue(lab.broker_url, readiness.ready_tasks(store, run), store=store.ensure_id())
     return run
 
 

@@ -13,7 +13,7 @@ from support.guarded_redis import GuardedRedis, running, set_up
 from jobs import settings
 from jobs.errors import BrokerUnreachable
 from jobs.task import Task
-from workers.messaging import broker, stores
+from workers.messaging import broker, messages, stores
 
 STORE = "0123456789ab"
 TASK = Task.parse("evaluate.resnet34-s0-1f3a9c2e.0010")
@@ -55,8 +55,8 @@ def test_each_user_may_do_its_part(guarded: GuardedRedis, tmp_path: Path) -> Non
         broker.require_writable(url)  # as `orch doctor` asks before there is a store
         broker.queue_length(url)
     stores.register(controller, STORE, tmp_path, "here")
-    broker.enqueue(controller, [TASK], store=STORE)
-    broker.enqueue(worker, [TASK], to="w1", store=STORE)
+    messages.enqueue(controller, [TASK], store=STORE)
+    messages.enqueue(worker, [TASK], to="w1", store=STORE)
     waiting = broker.queue_length(address(guarded, "flower"), store=STORE, worker="w1")
     received = []
     application = broker.app(worker, STORE, "w1")

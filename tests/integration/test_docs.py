@@ -16,7 +16,7 @@ from support.command_lines import PAGES, ROOT, fenced, inline, options, parse, s
 
 from jobs.catalog import backbones
 from jobs.spec import document, model
-from jobs.spec.fields import KEYS
+from jobs.spec.keys import KEYS
 from jobs.store import tables
 from jobs.store.store import Store
 from orchestrator.commands import document as of_commands
@@ -118,7 +118,7 @@ def test_every_key_of_a_spec_is_documented_with_its_default() -> None:
 
 
 def test_the_table_of_keys_is_the_one_that_make_catalog_writes() -> None:
-    """Texts of keys are edited in jobs/spec/fields.py only."""
+    """Texts of keys are edited in jobs/spec/keys.py only."""
     page = SPEC_PAGE.read_text()
 
     assert document.with_table(page, document.table()) == page, "run 'make reference'"

@@ -8,7 +8,7 @@ import json
 
 from jobs.catalog.backbones import relative_cost
 from jobs.task import Task
-from workers.messaging import broker
+from workers.messaging import broker, messages
 from workers.messaging.probe import Probe
 
 
@@ -21,7 +21,7 @@ def test_a_message_carries_a_task_id_and_nothing_more(redis_url: str) -> None:
     """A message in Redis is JSON with one argument."""
     with broker.connected(redis_url, 3.0) as channel:
         channel.client.flushall()
-        broker.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 10)], cost=cost)
+        messages.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 10)], cost=cost)
         message = json.loads(channel.client.lpop("orch:1"))
     task, about, _ = json.loads(base64.b64decode(message["body"]))
 
@@ -37,7 +37,7 @@ def test_big_networks_come_out_first(redis_url: str) -> None:
     with broker.connected(redis_url, 3.0) as channel:
         channel.client.flushall()
         tasks = [Task("train", f"{name}-s0-00000000", 10) for name in names]
-        broker.enqueue(redis_url, tasks, cost=cost)
+        messages.enqueue(redis_url, tasks, cost=cost)
         keys = sorted(key.decode() for key in channel.client.keys("orch*"))
         first = json.loads(channel.client.lpop(keys[0]))["headers"]["argsrepr"]
         last = json.loads(channel.client.lpop(keys[-1]))["headers"]["argsrepr"]
@@ -91,7 +91,7 @@ def test_what_is_no_message_is_dropped_and_the_next_one_is_taken(redis_url: str)
         )
         for each in rubbish:
             consumer.channel.client.lpush("orch", each)
-        broker.enqueue(redis_url, [task])
+        messages.enqueue(redis_url, [task])
         with consumer:
             for _ in range(40):
                 with contextlib.suppress(TimeoutError):

@@ -12,7 +12,7 @@ import pytest
 from support.fake_worker import fake_worker, saved_run
 
 from jobs import atomic
-from jobs.spec import known_keys
+from jobs.spec import keys_digest
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from orchestrator import cli
@@ -75,7 +75,7 @@ def test_an_older_worker_takes_none_of_a_run_and_says_so(
     [
         ("", "", True),  # 0.1.0 tells neither
         ("0.0.9", "other", True),
-        ("0.0.9", known_keys.digest(), False),
+        ("0.0.9", keys_digest.digest(), False),
         ("99.0", "other", False),
     ],
 )

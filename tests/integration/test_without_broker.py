@@ -15,7 +15,7 @@ from workers import reconciler
 from workers.devices.discovery import Device
 from workers.execution import execute
 from workers.lease import LeaseTracker
-from workers.messaging import broker, stores
+from workers.messaging import broker, messages, stores
 from workers.reconciler import Reconciler
 from workers.scheduling.rebalance import Peer
 from workers.worker import Worker
@@ -216,7 +216,7 @@ def test_task_queues_have_no_bindings(worker: Worker, run: Run) -> None:
     """Nothing of them can be left behind."""
     with broker.connected(worker.broker_url) as channel:
         channel.client.flushall()
-        broker.enqueue(worker.broker_url, [Task.parse(run.tasks[0])], "w1", worker.store_id)
+        messages.enqueue(worker.broker_url, [Task.parse(run.tasks[0])], "w1", worker.store_id)
         application = broker.app(worker.broker_url, worker.store_id, "w1")
         with application.connection_for_read() as connection:
             application.amqp.TaskConsumer(connection.default_channel)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.refusals import refusal
 
 from jobs.errors import BadSpec
-from jobs.spec import fields, model, value_errors
+from jobs.spec import keys, model, value_errors
 from jobs.spec.model import Spec
 
 ONE = "backbones: scratch\n"
@@ -212,7 +212,7 @@ def test_each_key_says_what_it_takes(key: str, row: tuple[object, str]) -> None:
     assert words in line
 
 
-@pytest.mark.parametrize("key", fields.KEYS)
+@pytest.mark.parametrize("key", keys.KEYS)
 def test_what_a_key_takes_can_be_said_of_every_one(key: str) -> None:
     """A new key needs words, or a type that says it."""
     said = value_errors.describe_key(key, Spec.model_fields[key])

@@ -7,7 +7,7 @@ from support.refusals import Terminal
 
 from jobs.errors import BadSpec
 from jobs.spec import model, synonyms
-from jobs.spec.fields import KEYS
+from jobs.spec.keys import KEYS
 from orchestrator.cli import COMMANDS
 from orchestrator.terminal import command_words
 

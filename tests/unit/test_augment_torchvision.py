@@ -19,7 +19,7 @@ from jobs.spec.model import Recipe  # noqa: E402
 from models.data.augment import Draws, centred, changes  # noqa: E402
 from models.data.batches import Batch  # noqa: E402
 from models.data.mix import mixing  # noqa: E402
-from models.data.square import Squaring, make_square  # noqa: E402
+from models.data.resize import Squaring, make_square  # noqa: E402
 from models.training.loss import mean_loss  # noqa: E402
 
 SIDE, STORED, COUNT, CLASSES = 32, 36, 6, 4

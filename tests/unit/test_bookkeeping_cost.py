@@ -13,7 +13,7 @@ from jobs import atomic, readiness
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
-from workers.messaging import broker
+from workers.messaging import broker, messages
 from workers.process import child
 
 
@@ -76,10 +76,10 @@ def test_a_message_is_sent_on_a_new_connection_when_the_kept_one_was_cut(redis_u
     """Redis may have been restarted since."""
     with broker.connected(redis_url, 3.0) as channel:
         channel.client.flushall()
-    broker.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 10)])
+    messages.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 10)])
     with broker.connected(redis_url, 3.0) as channel:
         channel.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-    broker.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 20)])
+    messages.enqueue(redis_url, [Task("train", "vgg16-s0-00000000", 20)])
 
     assert broker.queue_length(redis_url) == 2
 

@@ -17,8 +17,8 @@ from jobs.catalog.optimisers import OPTIMISERS
 from jobs.catalog.schedules import SCHEDULES
 from jobs.data.data_source import built_in
 from jobs.errors import UnknownBackbone
-from jobs.spec.fields import KEYS, RECIPE_KEYS, Weights
 from jobs.spec.grid_settings import GridSettings
+from jobs.spec.keys import KEYS, RECIPE_KEYS, Weights
 from jobs.spec.model import HIDDEN, LATER, Spec
 from jobs.spec.network_settings import NetworkSettings
 from jobs.spec.recipe import DataSettings, Recipe, SplitSettings

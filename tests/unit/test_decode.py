@@ -12,7 +12,7 @@ PIL = pytest.importorskip("PIL", reason="Pillow is not installed (extra 'worker'
 from PIL import Image  # noqa: E402
 
 from models.data.decode import Broken, decode  # noqa: E402
-from models.data.square import study_square  # noqa: E402
+from models.data.resize import study_square  # noqa: E402
 
 SIZE = 16
 

@@ -10,7 +10,7 @@ from support.fakes import fill_store
 
 from jobs import atomic
 from jobs.settings import Settings
-from jobs.spec import known_keys
+from jobs.spec import keys_digest
 from jobs.task import Task
 from orchestrator import cli
 from orchestrator.monitoring import status
@@ -51,7 +51,7 @@ def test_many_workers_are_listed_one_a_line(
                 "device": "cpu",
                 "at": time.time(),
                 "task": None if number else "train.scratch-s0-1f3a9c2e.0010",
-                "known_keys": known_keys.digest(),
+                "known_keys": keys_digest.digest(),
             },
         )
 

@@ -1,11 +1,10 @@
-"""Celery on Redis: messages that carry a task id and the id of its store."""
+"""Celery on Redis: the application, its queues and its connections."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from celery import Celery
@@ -16,11 +15,8 @@ from kombu.exceptions import ChannelError
 from kombu.transport import TRANSPORT_ALIASES
 
 from jobs.errors import BrokerUnreachable
-from jobs.plan import priority
-from jobs.task import Task
 from workers.messaging import address
 from workers.messaging.refusal import reachable
-from workers.messaging.task_events import new_id
 
 TRANSPORT_ALIASES.update(
     redis="workers.messaging.transport:Transport", rediss="workers.messaging.transport:Transport"
@@ -82,7 +78,7 @@ def app(broker_url: str, store: str = "", worker: str = "") -> Celery:
         result_serializer="json",
         task_ignore_result=True,
         task_default_queue=names[0],
-        task_queues=[_queue(name) for name in names],
+        task_queues=[queue(name) for name in names],
         task_create_missing_queues=False,
         task_acks_late=False,
         worker_prefetch_multiplier=1,
@@ -106,15 +102,10 @@ def app(broker_url: str, store: str = "", worker: str = "") -> Celery:
     return application
 
 
-def _queue(name: str) -> Queue:
+def queue(name: str) -> Queue:
     """A queue of the default exchange, which needs no binding that could be left behind."""
     expires_s = FORGOTTEN_MS / 1000 if name.count(".") > 1 else None
     return Queue(name, Exchange(""), routing_key=name, expires=expires_s)
-
-
-def name_of(task: Task) -> str:
-    """The Celery task name: `orch.train`, `orch.evaluate`, `orch.prepare`."""
-    return f"orch.{task.kind}"
 
 
 def common_queue(store: str = "") -> str:
@@ -125,51 +116,6 @@ def common_queue(store: str = "") -> str:
 def worker_queue(worker: str, store: str = "") -> str:
     """The queue of this worker alone, read before the common one."""
     return f"{common_queue(store)}.{worker}"
-
-
-def enqueue(
-    broker_url: str,
-    tasks: Iterable[Task],
-    to: str | None = None,
-    store: str = "",
-    cost: Callable[[Task], float] = lambda task: 1.0,
-    title: Callable[[Task], str] = lambda task: task.id,
-) -> int:
-    """Enqueue tasks, large networks by `cost` first, with `to` for one worker; returns how many.
-
-    `title` is the name that Flower shows. Raises `BrokerUnreachable`. The connection is kept; if it
-    broke meanwhile, a message is sent again on a new one.
-    """
-    sent = 0
-    with reachable(broker_url):
-        for task in tasks:
-            _sender(broker_url, store).send_task(
-                name_of(task),
-                **contents(task, store, title(task)),
-                queue=_queue(worker_queue(to, store) if to else common_queue(store)),
-                priority=0 if to else priority(task, cost(task)),
-                retry=True,
-                retry_policy=ONE_TRY,
-            )
-            sent += 1
-    return sent
-
-
-def contents(task: Task, store: str, title: str) -> dict[str, Any]:
-    """A message's id and arguments, and how Flower shows them."""
-    return {
-        "task_id": new_id(task),
-        "args": [task.id],
-        "kwargs": {"store": store},
-        "argsrepr": task.id,
-        "shadow": title,
-    }
-
-
-@functools.lru_cache(maxsize=4)
-def _sender(broker_url: str, store: str) -> Celery:
-    """The application whose pool keeps the connections, one per sending thread."""
-    return app(broker_url, store)
 
 
 def delete_worker_queue(broker_url: str, worker: str, store: str = "") -> None:
@@ -210,7 +156,7 @@ def queue_length(broker_url: str, timeout_s: float = 3.0, store: str = "", worke
 
 def _length(channel: Any, name: str) -> int:
     try:
-        return int(_queue(name)(channel).queue_declare(passive=True).message_count)
+        return int(queue(name)(channel).queue_declare(passive=True).message_count)
     except ChannelError:
         return 0
 

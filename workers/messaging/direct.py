@@ -13,7 +13,7 @@ from kombu.message import Message
 from kombu.serialization import dumps
 
 from jobs.task import Task
-from workers.messaging.broker import contents, name_of
+from workers.messaging.messages import contents, name_of
 
 
 def begin(
@@ -35,7 +35,7 @@ def begin(
 
 
 def _message(application: Celery, task: Task, contents: dict[str, Any]) -> Message:
-    """The message that `broker.enqueue` would send."""
+    """The message that `messages.enqueue` would send."""
     made = application.amqp.as_task_v2(name=name_of(task), **contents)
     content_type, encoding, body = dumps(made.body, serializer="json")
     return Message(

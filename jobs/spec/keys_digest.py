@@ -12,6 +12,6 @@ def digest() -> str:
 
     By zlib, because commands that start at once compute it and hashlib takes 4 ms to import.
     """
-    from jobs.spec.fields import KEYS
+    from jobs.spec.keys import KEYS
 
     return f"{zlib.crc32(' '.join(sorted(KEYS)).encode()):08x}"

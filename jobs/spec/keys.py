@@ -10,12 +10,12 @@ from typing import get_args
 
 from jobs.catalog import built_in_data, metrics, presets
 from jobs.catalog.built_in_data import Weights as Weights
-from jobs.spec.data_fields import DATA_KEYS
+from jobs.spec.data_keys import DATA_KEYS
 from jobs.spec.key import Key as Key
-from jobs.spec.training_fields import TRAINING_KEYS
-from jobs.spec.training_fields import Finetune as Finetune
-from jobs.spec.training_fields import Keep as Keep
-from jobs.spec.training_fields import Precision as Precision
+from jobs.spec.training_keys import TRAINING_KEYS
+from jobs.spec.training_keys import Finetune as Finetune
+from jobs.spec.training_keys import Keep as Keep
+from jobs.spec.training_keys import Precision as Precision
 
 NATIVE = "native"
 """As the weights of each network ask for."""
