@@ -196,7 +196,7 @@ def main() -> None:
     """Answer the request on the standard input; what networks print goes to the error output."""
     output, sys.stdout = sys.stdout, sys.stderr
     torch.set_num_threads(1)
-    print(json.dumps(answer(json.load(sys.stdin))), file=output)
+    print(json.dumps(answer(json.load(sys.stdin))), file=output, flush=True)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def main() -> None:
         answer = describe(given.label, given.classes, given.image_size, given.source)
     except OrchError as error:
         answer = {"refused": check.refusal(error)}
-    print(json.dumps(answer), file=output)
+    print(json.dumps(answer), file=output, flush=True)
 
 
 if __name__ == "__main__":
