@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import os
 import tempfile
@@ -27,6 +28,8 @@ from jobs.store import filesystem
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from orchestrator import network_check
+
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Ping(Protocol):
@@ -164,8 +167,11 @@ def require_broker(broker_url: str) -> None:
     require_writable(broker_url)
 
 
-def require_writable(root: Path) -> None:
-    """Raise `StoreUnusable` unless `root` is or can become a store; leaves nothing behind."""
+def require_writable(root: Path, *, to_remove: bool = False) -> None:
+    """Raise `StoreUnusable` unless `root` is or can become a store; leaves nothing behind.
+
+    `to_remove` is for a command that only removes: a full disk is why it is needed.
+    """
     store = Store(root)
     try:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
@@ -187,10 +193,19 @@ def require_writable(root: Path) -> None:
             f"you can write to, or: {permissions.denied(Path(error.filename or root), root)}"
         ) from None
     except OSError as error:
+        if to_remove and error.errno in NO_SPACE:
+            return
         raise StoreUnusable(
-            f"cannot write to the store {root}: {error.strerror}. Set ORCH_STORE to a folder that "
-            "you can write to."
+            f"cannot write to the store {root}: {error.strerror}. {_remedy(error.errno)}."
         ) from None
+
+
+def _remedy(number: int | None) -> str:
+    if number in NO_SPACE:
+        return "Free some space there, such as with 'orch prune' or 'orch rm RUN'"
+    if number == errno.EROFS:
+        return "Make it writable"
+    return "Set ORCH_STORE to a folder that you can write to"
 
 
 def require_apart(root: Path, data: str) -> None:

@@ -89,6 +89,7 @@ class RunOutline:
     tasks: tuple[str, ...]
     submitted_at: Number
     settings: dict[str, Any] = field(default_factory=dict, compare=False)
+    provenance: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def recorded_spec(self) -> dict[str, Any]:
@@ -215,6 +216,12 @@ def _checked(path: Path, name: str | None = None) -> tuple[RunOutline, RunRecord
     except (TypeError, ValueError, RequestError) as error:
         raise codec.damaged_file(path, " ".join(str(error).split())[:80]) from None
     outline = RunOutline(
-        name, record.data, record.trials, record.tasks, record.submitted_at, record.spec
+        name,
+        record.data,
+        record.trials,
+        record.tasks,
+        record.submitted_at,
+        record.spec,
+        record.provenance,
     )
     return outline, record

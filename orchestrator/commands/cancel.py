@@ -17,7 +17,8 @@ from orchestrator.terminal.run_argument import run_argument
 def cancel_command(settings: Settings, run: str | None, as_json: bool) -> None:
     """Cancel a run: its tasks stop after the current step. Results and checkpoints are kept.
 
-    Without RUN, it is the only one with open tasks; if there are several, they are listed.
+    Without RUN, it is the only one with open tasks; if there are several, they are listed. That of
+    another user has to be named.
     Tasks that another run also needs continue. 'orch resume RUN' undoes the cancellation. Of a run
     whose own tasks are over, only what 'orch bench' and 'orch evaluate' added is cancelled.
     """
@@ -25,7 +26,7 @@ def cancel_command(settings: Settings, run: str | None, as_json: bool) -> None:
     from jobs.store.store import Store
     from orchestrator import preflight
     from orchestrator.monitoring.status import run_status
-    from orchestrator.submission import cancel
+    from orchestrator.submission import cancel, provenance
     from orchestrator.terminal import latest
 
     store = Store(settings.store).open()
@@ -43,6 +44,8 @@ def cancel_command(settings: Settings, run: str | None, as_json: bool) -> None:
             "cancelled; its other results stay. Give the same command again to go on"
         )
     elif cancelled.whole:
-        click.echo(f"run {run} is cancelled. Continue with: {call(settings, 'resume', run)}")
+        theirs = provenance.other_submitter(chosen.provenance)
+        whose = f" of {theirs}" if theirs else ""
+        click.echo(f"run {run}{whose} is cancelled. Continue with: {call(settings, 'resume', run)}")
     else:
         click.echo(f"run {run} is done; there is nothing to cancel")

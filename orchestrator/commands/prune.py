@@ -51,7 +51,7 @@ def prune_command(
     for why in left:
         click.echo(f"caution: {plain(why)} Its checkpoints stay.", err=True)
     if not dry_run:
-        preflight.require_writable(settings.store)
+        preflight.require_writable(settings.store, to_remove=True)
     prunable = [*find_prunable(store, chosen, policy), *find_orphans(store)]
     if not dry_run:
         for item in prunable:

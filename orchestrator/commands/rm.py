@@ -13,6 +13,7 @@ from orchestrator.terminal.run_argument import run_argument
 
 if TYPE_CHECKING:
     from jobs.maintenance.removal import Removal
+    from jobs.store.runs import Run, RunOutline
 
 SHOWN = 20
 
@@ -20,14 +21,18 @@ SHOWN = 20
 @click.command("rm", epilog=examples("orch rm digits-3x10-1f3a9c --dry-run"))
 @run_argument(required=True)
 @click.option("--dry-run", is_flag=True, help="Show what would be removed; remove nothing.")
+@click.option("--of", "submitter", metavar="USER", help="Remove it although USER submitted it.")
 @json_option
 @store_option
 @click.pass_obj
-def rm_command(settings: Settings, run: str, dry_run: bool, as_json: bool) -> None:
+def rm_command(
+    settings: Settings, run: str, dry_run: bool, submitter: str | None, as_json: bool
+) -> None:
     """Remove a run with its results, checkpoints, reports and exports in the store.
 
     Trials and data sets that other runs share are kept. A run whose tasks are running has to be
-    cancelled first. Source images are never touched.
+    cancelled first. A run that somebody else submitted is removed only with --of. Source images are
+    never touched.
     """
     from jobs.maintenance import removal as removals
     from jobs.store import named_runs
@@ -38,7 +43,8 @@ def rm_command(settings: Settings, run: str, dry_run: bool, as_json: bool) -> No
     store = Store(settings.store).open()
     chosen = named_runs.run_or_outline(store, run)
     if not dry_run:
-        preflight.require_writable(settings.store)
+        _require_own(settings, chosen, submitter)
+        preflight.require_writable(settings.store, to_remove=True)
     idle.require_idle(store, chosen, waits=not dry_run)
     removal = (removals.plan_removal if dry_run else removals.remove_run)(store, chosen)
     if as_json:
@@ -56,6 +62,20 @@ def rm_command(settings: Settings, run: str, dry_run: bool, as_json: bool) -> No
         )
     else:
         _tell(settings, run, removal, dry_run)
+
+
+def _require_own(settings: Settings, run: Run | RunOutline, submitter: str | None) -> None:
+    """Raise `RequestError` for a run of somebody else, unless that one is named."""
+    from jobs.errors import RequestError
+    from orchestrator.submission.provenance import other_submitter
+
+    theirs = other_submitter(run.provenance)
+    if theirs not in (None, submitter):
+        again = call(settings, "rm", run.name, "--of", str(theirs))
+        raise RequestError(
+            f"the run {run.name} was submitted by {theirs}, and would be lost to them. To remove "
+            f"it all the same: {again}"
+        )
 
 
 def _tell(settings: Settings, run: str, removal: Removal, dry_run: bool) -> None:

@@ -7,10 +7,11 @@ import platform
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobs.versions import version_of
+from orchestrator.formatting import plain
 
 PACKAGES = ("orch", "torch", "torchvision", "timm", "celery", "numpy", "pillow")
 
@@ -28,6 +29,15 @@ def gather(command: Sequence[str] | None = None) -> dict[str, Any]:
         "user": _user(),
         "command": ["orch", *sys.argv[1:]] if command is None else list(command),
     }
+
+
+def other_submitter(recorded: Mapping[str, Any]) -> str | None:
+    """Who submitted a run with this provenance, if it was somebody else than this user.
+
+    A run of colleagues is neither removed nor chosen by mistake; who wants to deceive, can.
+    """
+    name = recorded.get("user")
+    return plain(name) if isinstance(name, str) and name and name != _user() else None
 
 
 def git_revision() -> str | None:

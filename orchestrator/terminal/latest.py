@@ -49,12 +49,22 @@ def latest_in(store: Store, states: Collection[str], needed: str) -> str:
 
 
 def only_open(store: Store) -> str:
-    """The name of the only run with open tasks; raises `UnknownRun` for none and for several."""
+    """The name of the only run with open tasks.
+
+    Raises `UnknownRun` for none, for several, and for one that somebody else submitted.
+    """
     from jobs.errors import UnknownRun
     from jobs.settings import command_line
+    from orchestrator.submission.provenance import other_submitter
 
-    fitting = [run.name for run in _with_tasks(store, ("open",))]
+    every = list(_with_tasks(store, ("open",)))
+    fitting = [run.name for run in every]
     if len(fitting) == 1:
+        if theirs := other_submitter(every[0].provenance):
+            raise UnknownRun(
+                f"the only open run, {fitting[0]}, was submitted by {theirs}. To cancel it all the "
+                f"same: {command_line(store.root, 'cancel', fitting[0])}."
+            )
         return fitting[0]
     if not fitting:
         raise UnknownRun(f"no run of the store {store.root} is open; there is nothing to cancel.")

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.command_lines import ROOT
 from support.fakes import fill_store
 from support.half_done import NOW, half_done_run, say, training
 from support.refusals import listing
@@ -222,3 +226,57 @@ def test_a_run_that_is_not_there_is_one_line(
     assert code == 2
     assert len(said.splitlines()) == 1
     assert listing(store.root) == before
+
+
+def test_a_run_of_somebody_else_is_removed_only_with_their_name(
+    two: tuple[Store, Run, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One word wrong must not cost a colleague's results; the line says how to go on."""
+    store, first, _ = two
+    store.save_run(replace(first, provenance={**first.provenance, "user": "anna"}))
+    before = listing(store.root)
+    words = ["--store", str(store.root), "rm", "first"]
+
+    refused = [cli.run(words), cli.run([*words, "--of", "bert"])]
+    said = capsys.readouterr().err
+    unchanged = listing(store.root) == before
+    code = cli.run([*words, "--of", "anna"])
+
+    assert refused == [2, 2]
+    assert "was submitted by anna" in said
+    assert "rm first --of anna" in said
+    assert unchanged
+    assert code == 0
+    assert store.run_names() == ["second"]
+
+
+FULL = """
+set -e
+mount -t tmpfs -o size=4m tmpfs "$1"
+cp -a "$2"/. "$1"
+cat /dev/zero > "$1/filler" 2>/dev/null || true
+shift 2
+exec "$@"
+"""
+
+
+def test_a_run_is_removed_and_leftovers_pruned_on_a_full_disk(two: tuple[Store, Run, Run]) -> None:
+    """Freeing space needs none; another command says how to free it."""
+    store, _, _ = two
+    disk = store.root.parent / "disk"
+    disk.mkdir()
+    orch = f'"{sys.executable}" -m orchestrator.cli --store "{disk}"'
+    commands = f"{orch} cancel second; echo $?; {orch} prune && {orch} rm first; echo $?"
+    enter = ["unshare", "--user", "--map-root-user", "--mount"]
+    try:
+        subprocess.run([*enter, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("namespaces of a user's own are not permitted here")
+
+    words = [*enter, "sh", "-c", FULL, "sh", str(disk), str(store.root), "sh", "-c", commands]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert done.stdout.splitlines()[0] == "2", done.stderr
+    assert "No space left on device. Free some space there" in done.stderr
+    assert "run first: " in done.stdout
+    assert done.stdout.splitlines()[-1] == "0", done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,22 @@ def test_cancel_lists_several_open_runs_and_cancels_none(
     assert "2 runs are open" in said
     assert "orch cancel open; orch cancel another." in said
     assert listing(store.root) == before
+
+
+def test_cancel_chooses_no_run_of_somebody_else(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has to be named; then the line says whose it was."""
+    run = store.load_run("open")
+    store.save_run(replace(run, provenance={**run.provenance, "user": "anna"}))
+
+    codes = [cli.run(["cancel"]), cli.run(["cancel", "open"])]
+    said = capsys.readouterr()
+
+    assert codes == [2, 0]
+    assert "was submitted by anna" in said.err
+    assert "orch cancel open" in said.err
+    assert "run open of anna is cancelled" in said.out
 
 
 def test_the_latest_run_that_fits_is_taken_and_said(
