@@ -28,7 +28,7 @@ def write_or_warn(worker: Worker) -> None:
     try:
         write(worker)
     except (OrchError, OSError) as error:
-        log.warning("cannot write the heartbeat: %s", error)
+        _unwritten(worker, error)
 
 
 def write(worker: Worker) -> None:
@@ -37,8 +37,29 @@ def write(worker: Worker) -> None:
     try:
         atomic.write_json(path, codec.encode(_record(worker)), durable=False)
     except StorageFull as error:
+        _unwritten(worker, error)
         worker.trouble, worker.trouble_class = str(error), error.failure
         atomic.rewrite_json(path, codec.encode(_record(worker)))
+    else:
+        _written_again(worker)
+
+
+def _unwritten(worker: Worker, error: Exception) -> None:
+    """Log a failure once: an outage may take a night."""
+    if worker.unwritten_since is None:
+        worker.unwritten_since = time.monotonic()
+        log.warning("cannot write the heartbeat: %s", error)
+
+
+def _written_again(worker: Worker) -> None:
+    """After a failure: say so, and try at once what waits for the disk, for up to five minutes."""
+    if worker.unwritten_since is None:
+        return
+    away_s = time.monotonic() - worker.unwritten_since
+    worker.unwritten_since = None
+    log.info("the store can be written again, after %.0f s", away_s)
+    if worker.pause.failure == StorageFull.failure:
+        worker.pause.until = 0.0
 
 
 def remove(worker: Worker) -> None:

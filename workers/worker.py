@@ -105,7 +105,7 @@ class Worker:
     All slot threads share one instance. When two threads claim a lease, the file system lets only
     one succeed. While it is `loading` its children's imports, the worker takes no task. `trouble`
     is what its last reconciliation failed with, with its failure class, and `denied` what its user
-    may not read.
+    may not read. `unwritten_since` is when its heartbeat could no longer be written.
 
     `announce` tells Celery's monitors of attempts. `terminated` are the Celery ids of attempts that
     a person stopped by remote control.
@@ -135,6 +135,7 @@ class Worker:
     trouble: str = ""
     trouble_class: str = ""
     denied: set[str] = field(default_factory=set)
+    unwritten_since: float | None = None
     idle_since: float = field(default_factory=time.monotonic)
     link: Link = field(default_factory=Link)
     announce: Announce = lambda event_type, fields: None

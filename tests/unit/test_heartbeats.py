@@ -232,3 +232,32 @@ def test_a_worker_says_in_its_heartbeat_what_hinders_it(
         "paused: the GPU is gone",
         "cannot write there: No space left on device.",
     ]
+
+
+def test_an_outage_of_the_disk_is_told_once_and_its_end_ends_the_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A line every two seconds would hide all others; a pause of another cause stays."""
+    store = Store(tmp_path)
+    worker = Worker(store, "b", "w", "h", Device("cpu", "cpu", "", 1), None, LeaseTracker(store))
+    caplog.set_level("INFO", "orch.worker")
+    heartbeat.write_or_warn(worker)
+    for reason in (StorageFull("cannot write there: Read-only file system."), "the GPU is gone"):
+        worker.pause.over()
+        worker.pause.longer(reason)
+        with monkeypatch.context() as disk:
+            disk.setattr(atomic, "write_json", full)
+            disk.setattr(atomic, "rewrite_json", full)
+            for _ in range(3):
+                heartbeat.write_or_warn(worker)
+        paused = worker.pause.active
+        heartbeat.write_or_warn(worker)
+
+        assert paused
+        assert worker.pause.active == (reason == "the GPU is gone")
+
+    said = [record.message for record in caplog.records]
+    assert said == 2 * [
+        "cannot write the heartbeat: cannot write there: No space left on device.",
+        "the store can be written again, after 0 s",
+    ]
