@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
@@ -45,8 +46,11 @@ def settle(
     weights_sha256: str | None,
     network: nn.Module,
 ) -> Numerics:
-    """The trial's recorded numerics, else chosen and recorded now. Sets torch's threads."""
-    path = store.numerics_path(trial.name)
+    """The trial's recorded numerics, else chosen and recorded now. Sets torch's threads.
+
+    The attempt's log says so where they are not the worker's threads.
+    """
+    path, given = store.numerics_path(trial.name), threads
     if not path.exists():
         threads = planned_threads(store.threads_path(trial.name)) or threads
         precision = choose_precision(trial.recipe.precision, device, network)
@@ -57,7 +61,15 @@ def settle(
             weights_sha256=weights_sha256,
         )
         atomic.create_json(path, codec.encode(record))
-    return kept(path)
+    numerics = kept(path)
+    if numerics.threads != given:
+        print(
+            f"this trial computes with {numerics.threads} thread(s) in {numerics.precision}, as "
+            "recorded when it began",
+            file=sys.stderr,
+            flush=True,
+        )
+    return numerics
 
 
 def planned_threads(path: Path) -> int | None:

@@ -133,3 +133,20 @@ def test_progress_is_told_of_every_phase(prepared: Callable[[], Laboratory]) -> 
     assert {told["epoch"] for told in training} == {1, 2}
     assert training[-1].keys() >= {"done", "total", "epochs", "loss", "images_per_second", "eta_s"}
     assert (last["done"], last["total"], last["epochs"]) == (6, 6, 2)
+
+
+def test_the_log_says_which_threads_a_trial_keeps(
+    prepared: Callable[[], Laboratory], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the submission planned others than the worker has: sums depend on them."""
+    laboratory = prepared()
+    trial = laboratory.trial("squeezenet", [1], precision="fp32", **RECIPE)
+    laboratory.train(trial, 0)
+    told_of_none = capsys.readouterr().err
+    record = laboratory.store.numerics_path(trial)
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"threads": 2}))
+
+    laboratory.train(trial, 1)
+
+    assert "computes with" not in told_of_none
+    assert "this trial computes with 2 thread(s) in fp32" in capsys.readouterr().err
