@@ -110,7 +110,7 @@ class Reconciler:
         self.next_look = time.monotonic() + pause_s - RECONCILE_S * slowdown
         if full:
             lease_shares.enqueue(self.worker, self.expired)
-        if not unheld or full or self.worker.stop.is_set():
+        if not unheld or full or self.worker.pause.active or self.worker.stop.is_set():
             self.unheld_since.clear()
             self.patience_s = UNHEARD_S
             return []

@@ -69,6 +69,20 @@ def test_a_worker_that_still_loads_signs_and_does_no_more(worker: Worker, run: R
     assert not json.loads((worker.store.root / "workers" / "w1.json").read_text())["busy"]
 
 
+def test_a_paused_worker_sends_no_message_that_it_would_drop(worker: Worker, run: Run) -> None:
+    """On a full disk the same messages would go round, and bury all others in Flower."""
+    drain(worker)
+    reconciler = Reconciler(worker)
+    worker.pause.longer("the disk is full")
+    paused = reconciler.round()
+    left = broker.queue_length(worker.broker_url, store=worker.store_id)
+    worker.pause.over()
+
+    assert paused == []
+    assert left == 0
+    assert [task.id for task in reconciler.round()] == [run.tasks[0]]
+
+
 def test_tending_leaves_held_tasks_and_ended_runs_alone(worker: Worker, run: Run) -> None:
     """A valid lease keeps other workers away. A run without open tasks is not scanned again."""
     drain(worker)
