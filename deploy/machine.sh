@@ -76,5 +76,7 @@ done
 run systemctl daemon-reload
 if [ -n "$start" ]; then
     run systemctl enable --now orch-workers
+    run sleep 5 # what cannot start at all has failed by then
+    run systemctl is-active --quiet orch-workers || refuse "orch-workers does not run. Why: journalctl -u orch-workers -n 30"
     echo "orch-workers is started. Its log: journalctl -u orch-workers -f; its workers: orch workers"
 fi

@@ -19,6 +19,7 @@ case "$*" in
         exec setsid setpriv --reuid orch --regid orch --init-groups $command
     ) &
     echo $! >$state/pid ;;
+"is-active --quiet orch-workers") alive "$(cat $state/pid)" ;;
 "stop orch-workers")
     pid=$(cat $state/pid) && kill -TERM "$pid"
     for _ in $(seq 450); do alive "$pid" || exit 0; sleep 0.1; done
