@@ -18,15 +18,16 @@ def cancel_command(settings: Settings, run: str | None, as_json: bool) -> None:
     """Cancel a run: its tasks stop after the current step. Results and checkpoints are kept.
 
     Without RUN, it is the only one with open tasks; if there are several, they are listed. That of
-    another user has to be named.
-    Tasks that another run also needs continue. 'orch resume RUN' undoes the cancellation. Of a run
-    whose own tasks are over, only what 'orch bench' and 'orch evaluate' added is cancelled.
+    another user has to be named. Tasks that another run also needs continue. 'orch resume RUN'
+    undoes the cancellation. Of a run whose own tasks are over, only what 'orch bench' and
+    'orch evaluate' added is cancelled.
     """
     from jobs.store import named_runs
     from jobs.store.store import Store
     from orchestrator import preflight
     from orchestrator.monitoring.status import run_status
-    from orchestrator.submission import cancel, provenance
+    from orchestrator.submission import cancel
+    from orchestrator.submitter import other_submitter
     from orchestrator.terminal import latest
 
     store = Store(settings.store).open()
@@ -44,7 +45,7 @@ def cancel_command(settings: Settings, run: str | None, as_json: bool) -> None:
             "cancelled; its other results stay. Give the same command again to go on"
         )
     elif cancelled.whole:
-        theirs = provenance.other_submitter(chosen.provenance)
+        theirs = other_submitter(chosen.provenance)
         whose = f" of {theirs}" if theirs else ""
         click.echo(f"run {run}{whose} is cancelled. Continue with: {call(settings, 'resume', run)}")
     else:

@@ -139,6 +139,7 @@ def _listed(
     for each in statuses:
         done = f"{each.tasks.get('done', 0)}/{sum(each.tasks.values())}"
         ago = f"{duration(now - each.submitted_at)} ago"
+        ago += f" by {each.theirs}" if each.theirs else ""
         why = f"  ({plain(each.waits_for)})" if each.waits_for else ""
         yield f"{each.run:<{width}}  {each.state:<9}  {done:>10}  {ago}{why}"
         yield from (f"  {plain(line)}" for line in each.unfit if not each.waits_for)

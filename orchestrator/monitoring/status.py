@@ -25,6 +25,7 @@ from orchestrator.monitoring.trial_status import (
     shares_of_trials,
     trial_status,
 )
+from orchestrator.submitter import other_submitter
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,10 @@ class RunStatus:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Summary of one run: its state, its tasks counted by state, and why it waits."""
+    """Summary of one run: its state, its tasks counted by state, and why it waits.
+
+    `theirs` is who submitted it, if it was not this user.
+    """
 
     run: str
     state: str
@@ -91,6 +95,7 @@ class Overview:
     submitted_at: float
     waits_for: str | None = None
     unfit: tuple[str, ...] = ()
+    theirs: str | None = None
 
 
 def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
@@ -102,7 +107,8 @@ def overview(store: Store, run: Run | RunOutline, scene: StoreView) -> Overview:
     state, counts = _state(states, working), dict(Counter(states.values()))
     unfit = fitting.unfit(store, run, states, scene.workers)
     why = waiting.reason(state, scene, store, states, unfit)
-    return Overview(run.name, state, counts, run.submitted_at, why, unfit)
+    theirs = other_submitter(run.provenance)
+    return Overview(run.name, state, counts, run.submitted_at, why, unfit, theirs)
 
 
 def run_status(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
 import platform
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from jobs.versions import version_of
-from orchestrator.formatting import plain
+from orchestrator.submitter import this_user
 
 PACKAGES = ("orch", "torch", "torchvision", "timm", "celery", "numpy", "pillow")
 
@@ -26,18 +25,9 @@ def gather(command: Sequence[str] | None = None) -> dict[str, Any]:
         "git": git_revision(),
         "host": socket.gethostname(),
         "system": platform.platform(),
-        "user": _user(),
+        "user": this_user(),
         "command": ["orch", *sys.argv[1:]] if command is None else list(command),
     }
-
-
-def other_submitter(recorded: Mapping[str, Any]) -> str | None:
-    """Who submitted a run with this provenance, if it was somebody else than this user.
-
-    A run of colleagues is neither removed nor chosen by mistake; who wants to deceive, can.
-    """
-    name = recorded.get("user")
-    return plain(name) if isinstance(name, str) and name and name != _user() else None
 
 
 def git_revision() -> str | None:
@@ -58,10 +48,3 @@ def _git(*words: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return asked.stdout.strip()
-
-
-def _user() -> str | None:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return None

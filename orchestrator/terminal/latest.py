@@ -55,7 +55,7 @@ def only_open(store: Store) -> str:
     """
     from jobs.errors import UnknownRun
     from jobs.settings import command_line
-    from orchestrator.submission.provenance import other_submitter
+    from orchestrator.submitter import other_submitter
 
     every = list(_with_tasks(store, ("open",)))
     fitting = [run.name for run in every]

@@ -119,3 +119,17 @@ def test_rm_wants_a_name(store: Store, capsys: pytest.CaptureFixture[str]) -> No
     assert cli.run(["rm"]) == 2
     assert "Missing argument 'RUN'" in capsys.readouterr().err
     assert store.run_names() == ["open", "finished"]
+
+
+def test_the_list_of_runs_names_who_submitted_those_of_others(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One's own runs need no name."""
+    run = store.load_run("open")
+    store.save_run(replace(run, provenance={**run.provenance, "user": "anna"}))
+
+    cli.run(["status"])
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line}
+
+    assert " ago by anna" in lines["open"]
+    assert " by " not in lines["finished"]
