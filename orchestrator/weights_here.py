@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Collection
 from pathlib import Path
 
-from jobs import atomic
+from jobs import atomic, install_hints
 from jobs.catalog import backbones
-from jobs.errors import MissingWeights
+from jobs.errors import MissingWeights, OrchError
 from jobs.settings import Settings
 from models.networks import weights as files
 from orchestrator import network_check
@@ -47,9 +47,13 @@ def _of_catalog(settings: Settings) -> list[Diagnosis]:
                 f"({', '.join(backbone_of)})",
             )
         ]
-    refused = network_check.unsound_weights(
-        [backbone_of[name] for name in there], settings.weights_dir
-    )
+    try:
+        refused = network_check.unsound_weights(
+            [backbone_of[name] for name in there], settings.weights_dir
+        )
+    except OrchError as error:  # all that orch doctor has to say besides must not be lost
+        remedy = f"reinstall torch with: {install_hints.install_command('worker')}"
+        return [Diagnosis("weights", "broken", str(error), remedy)]
     sound = [name for name in there if backbone_of[name] not in refused]
     broken = [
         Diagnosis("weights", "broken", problem, "replace or remove it")

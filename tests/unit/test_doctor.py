@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,26 @@ def test_weights_that_are_not_what_their_name_says_are_broken(cache: Path, tmp_p
         f"{given}/resnet34.pth is not a weights file that torch can read"
     )
     assert {finding.state for finding in absent} == {"missing"}
+
+
+@pytest.mark.parametrize(("at_start", "state"), [("", "ok"), ("os._exit(0)", "broken")])
+def test_a_check_of_weights_is_heard_or_one_line_of_the_report(
+    at_start: str, state: str, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the buffers that Python has by default; and where the process ends without a word."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    torchvision = pytest.importorskip("torchvision", reason="torchvision is not installed")
+    import torch
+
+    (tmp_path / "sitecustomize.py").write_text(f"import os\n{at_start}\n")
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, paths)]))
+    state_dict = torchvision.models.squeezenet1_0().state_dict()
+    torch.save(state_dict, tmp_path / "squeezenet1_0.pth")
+
+    first, *_ = weights_here.weights(Settings(tmp_path, None, tmp_path))
+
+    assert (first.subject, first.state) == ("weights", state)
 
 
 def test_weights_of_other_networks_are_listed(cache: Path, tmp_path: Path) -> None:
