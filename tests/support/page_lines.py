@@ -20,6 +20,7 @@ from support.command_lines import PAGES, parse, shown
 
 NOT_RUN = {
     r"(submit|verify|export \w+|resume)( --[\w-]+)?( \d+)?$": "a name in a sentence, not a line",
+    r"(retry|cancel|evaluate)$": "a name in a sentence, not a line",
     r"worker\b": "runs until stopped; every test in tests/e2e starts some",
     r"flower\b": "serves until stopped; tests/e2e/test_flower_browser.py",
     r"up\b(?!.* --workers 0)": "starts workers that stay; tests/integration/test_local_workers.py",

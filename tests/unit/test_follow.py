@@ -151,7 +151,7 @@ def test_a_hangup_that_is_ignored_ends_no_waiting_command(half: tuple[Store, Run
     """As under nohup."""
     store, run = half
     usual = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    numbers = iter([signal.SIGHUP, signal.SIGHUP, signal.SIGINT])
+    numbers = iter([signal.SIGHUP, signal.SIGHUP, signal.SIGTERM])
 
     try:
         with pytest.raises(click.exceptions.Exit) as stop:
@@ -164,7 +164,7 @@ def test_a_hangup_that_is_ignored_ends_no_waiting_command(half: tuple[Store, Run
     finally:
         signal.signal(signal.SIGHUP, usual)
 
-    assert stop.value.exit_code == 128 + signal.SIGINT
+    assert stop.value.exit_code == 128 + signal.SIGTERM
     assert not list(numbers)
 
 
