@@ -34,6 +34,8 @@ SIZE_slots       := --repeats 1
 
 # Each module is compiled once, not by every one of the hundreds of processes that the demo and the tests start.
 unexport PYTHONDONTWRITEBYTECODE
+# Output is buffered as it is for users.
+unexport PYTHONUNBUFFERED
 
 .PHONY: help demo test test-all coverage chaos bench catalog reference docs picture check lint types borders dist clean
 

@@ -40,6 +40,9 @@ for name in [name for name in os.environ if name.startswith("ORCH_")]:
     if not name.startswith("ORCH_TEST_"):
         del os.environ[name]
 
+# A user's Python keeps what it writes until a buffer is full; that of some CI machines does not.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 # Records of local processes are kept outside the store; those of tests not among the user's own.
 if "ORCH_TEST_STATE" not in os.environ:
     os.environ["ORCH_TEST_STATE"] = tempfile.mkdtemp(prefix="orch-test-state-")
