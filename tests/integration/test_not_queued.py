@@ -13,7 +13,7 @@ from support.quick_scene import Scene
 
 from jobs.errors import BrokerUnreachable
 from orchestrator import cli, doctor
-from workers.messaging import broker
+from workers.messaging import broker, messages
 
 pytestmark = pytest.mark.skipif(redis_binary() is None, reason="no redis-server here")
 SMALL = ("--backbone", "scratch", "--periods", "1", "--weights", "none", "--data", "digits")
@@ -80,7 +80,7 @@ def test_a_run_that_was_recorded_and_not_queued_is_told_with_exit_code_1(
     def fail(*_: object, **__: object) -> int:
         raise BrokerUnreachable("the broker answers: MISCONF Errors writing to the AOF file.")
 
-    monkeypatch.setattr(broker, "enqueue", fail)
+    monkeypatch.setattr(messages, "enqueue", fail)
     code, said = orch(capsys, "submit", *SMALL)
     monkeypatch.undo()
     monkeypatch.setenv("ORCH_BROKER_URL", scene.url)
