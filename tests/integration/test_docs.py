@@ -191,7 +191,7 @@ def test_variables_of_the_environment_are_those_that_orch_reads() -> None:
 
 def test_the_readme_says_what_names_weights_files_and_the_exit_codes() -> None:
     """The files are told by orch itself, from its catalog: a new entry needs no word there."""
-    text = (ROOT / "README.md").read_text()
+    text = " ".join((ROOT / "README.md").read_text().split())
     codes = (ROOT / "docs" / "environment.md").read_text()
     files = {entry.weights_file for entry in backbones.CATALOG.values() if entry.weights_file}
     shown = set(re.findall(r"`([a-z0-9_]+\.pth)`", text))
