@@ -53,7 +53,8 @@ An image classifier for {classes} classes, from the run `{run}`: trial `{trial}`
 ## Use
 {uses}
 
-The class is `json.load(open("labels.json"))[scores[0].argmax()]`.
+The class is `json.load(open("labels.json", encoding="utf-8"))[scores[0].argmax()]`, after
+`import json`.
 
 ## Compared with torch
 {compared}

@@ -12,7 +12,7 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.report import decision_words
 from orchestrator.report.rendering import theme, wording
 from orchestrator.report.rendering.figure import Chart, draw_chart, legend_below, title
-from orchestrator.report.sections.cost import log_scale, point
+from orchestrator.report.sections.cost import log_scale, point, time_unit
 from orchestrator.report.sections.foremost import MAX_NETWORKS, foremost
 
 if TYPE_CHECKING:
@@ -97,15 +97,17 @@ def _picture(run_data: RunData, analysis: Analysis, decision: Decision) -> Chart
             basis,
             "latency",
         )
+    times = {each.backbone: each.seconds for each in decision.candidates if each.seconds}
+    unit, seconds = time_unit(times.values())
     points = {
-        each.backbone: (each.seconds / 60, each.value)
+        each.backbone: (times[each.backbone] / seconds, each.value)
         for each in decision.candidates
-        if each.seconds
+        if each.backbone in times
     }
     if len(points) < 2:
         return None
     basis = f"after epoch {analysis.epoch}; no latency is measured"
-    axis = "training time (minutes, log scale)"
+    axis = f"training time ({unit}, log scale)"
     return _drawn(run_data, decision, points, axis, basis, "training time")
 
 

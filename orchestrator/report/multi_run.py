@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -101,7 +102,7 @@ def sentence(sides: Sequence[ComparedRun], analysis: RunsAnalysis) -> str:
     if not leaders:
         return "No network is shown to be better than guessing in any of these runs."
     if analysis.ranks:
-        return _best_rank(analysis.ranks)
+        return best_rank(analysis.ranks)
     best = {(side.name, analysis.label(side.name, own)) for side, own in leaders.items()}
     metric = sides[0].run_data.metric
     leaders_first = sorted(
@@ -143,16 +144,17 @@ def _led(one: RunResult, metric: Metric) -> str:
     return f"{wording.title(one.common.label)} in {wording.listed(one.runs)} ({value})"
 
 
-def _best_rank(ranks: Ranks) -> str:
-    """The network with the best mean rank, and those it cannot be told from."""
-    first, mean = ranks.means[0]
+def best_rank(ranks: Ranks) -> str:
+    """The networks with the best mean rank, and those that they cannot be told from."""
+    mean = ranks.means[0][1]
+    first = [wording.title(name) for name, each in ranks.means if math.isclose(each, mean)]
     opening = (
-        f"{wording.title(first)} has the best mean rank, {mean:.2f} over {ranks.blocks} "
-        f"rankings (Friedman {wording.p_equals(ranks.p)})"
+        f"{wording.listed(first)} {'share' if len(first) > 1 else 'has'} the best mean rank, "
+        f"{mean:.2f} over {ranks.blocks} rankings (Friedman {wording.p_equals(ranks.p)})"
     )
     if ranks.few:
         return f"{opening}; so few rankings cannot show which network is better."
-    near = [wording.title(n) for n, m in ranks.means[1:] if m - mean < ranks.critical]
+    near = [wording.title(n) for n, m in ranks.means[len(first) :] if m - mean < ranks.critical]
     if near:
         are = "is" if len(near) == 1 else "are"
         return f"{opening}; {wording.listed(near)} {are} too close to call."

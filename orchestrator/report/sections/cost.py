@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from orchestrator.analysis.analysis import Analysis
@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MEASURES = {
-    "seconds": ("training time (minutes, log scale)", "training time"),
+    "seconds": ("training time ({unit}, log scale)", "training time"),
     "gmacs": ("multiply-adds for one image (billions, log scale)", "multiply-adds"),
 }
+
+SECONDS_BELOW = 120.0
+LEAST_SPAN = 8
+"""A logarithmic axis of a smaller ratio has ticks at equal distances instead of 1, 2, 5."""
 
 MEMORY = {
     "gpu": "on a GPU, the maximum that torch held in tensors",
@@ -127,18 +131,26 @@ def _cell(text: str, key: float | None) -> Cell:
 
 
 def price(cost: Cost, measure: str) -> float | None:
-    """A measure of cost: minutes of training, or billions of multiply-adds; None if unknown."""
+    """A measure of cost: seconds of training, or billions of multiply-adds; None if unknown."""
     if measure == "seconds":
-        return cost.seconds.mean / 60 if cost.seconds and cost.seconds.mean else None
+        return cost.seconds.mean if cost.seconds and cost.seconds.mean else None
     return cost.run_gmacs or None
 
 
+def time_unit(seconds: Iterable[float]) -> tuple[str, float]:
+    """The unit of an axis with these times: its name, and how many seconds it has."""
+    longest = max(seconds, default=0.0)
+    return ("seconds", 1.0) if longest < SECONDS_BELOW else ("minutes", 60.0)
+
+
 def log_scale(axis: Axis) -> None:
-    """Make a horizontal axis logarithmic, with plain numbers."""
-    from matplotlib.ticker import LogLocator
+    """Make a horizontal axis with its data logarithmic, with several plain numbers."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
 
     axis.axes.set_xscale("log")
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = axis.get_data_interval()
+    narrow = high < LEAST_SPAN * low
+    axis.set_major_locator(MaxNLocator(4) if narrow else LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.set_minor_formatter(lambda value, _: "")
 
@@ -158,19 +170,29 @@ def point(axes: Axes, backbone: str, place: tuple[float, float], named: bool) ->
     )
 
 
+def _priced(
+    analysis: Analysis, measure: str, scale: float
+) -> tuple[str, list[tuple[str, tuple[float, float]]]]:
+    """The unit of time, and each network with its price and its value."""
+    paid = {cost.backbone: price(cost, measure) for cost in analysis.costs}
+    unit, least = time_unit(each or 0.0 for each in paid.values())
+    size = least if measure == "seconds" else 1.0
+    return unit, [
+        (cost.backbone, (value / size, scale * cost.value))
+        for cost in analysis.costs
+        if (value := paid[cost.backbone]) and cost.value is not None
+    ]
+
+
 def _plot(run_data: RunData, analysis: Analysis, measure: str) -> Chart | None:
     metric = run_data.metric
     scale = 100 if metric.form == "share" else 1
-    priced = [
-        (cost.backbone, (value, scale * cost.value))
-        for cost in analysis.costs
-        if (value := price(cost, measure)) and cost.value is not None
-    ]
+    unit, priced = _priced(analysis, measure, scale)
     if len(priced) < 2:
         return None
     fit = [(name, point) for name, point in priced if name in run_data.better_than_guessing]
-    line = [fit[i] for i in pareto([(paid, metric.sign * value) for _, (paid, value) in fit])]
-    unit, called = MEASURES[measure]
+    line = [fit[i] for i in pareto([(cheap, metric.sign * value) for _, (cheap, value) in fit])]
+    axis, called = MEASURES[measure]
     best = [name for name, _ in line]
     shown = list(dict.fromkeys([*best, *foremost(run_data)]))[:MAX_NETWORKS]
 
@@ -185,7 +207,7 @@ def _plot(run_data: RunData, analysis: Analysis, measure: str) -> Chart | None:
             baseline.draw_baselines(axes, run_data.learning.baselines, "y")
         log_scale(axes.xaxis)
         axes.margins(x=0.08, y=0.1)
-        axes.set(xlabel=unit, ylabel=wording.axis(metric))
+        axes.set(xlabel=axis.format(unit=unit), ylabel=wording.axis(metric))
         basis = f"after epoch {analysis.epoch} · dashed: the Pareto line"
         title(axes, f"{_called(metric)} against {called}", basis)
         legend_below(figure, axes)
