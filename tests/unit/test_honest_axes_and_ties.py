@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("matplotlib", reason="the extra 'report' is not installed")
-from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.figure import Figure
 
-from orchestrator.analysis.ranks import Ranks  # noqa: E402
-from orchestrator.report import multi_run  # noqa: E402
-from orchestrator.report.sections.cost import log_scale, time_unit  # noqa: E402
+from orchestrator.analysis.ranks import Ranks
+from orchestrator.report import multi_run
+from orchestrator.report.sections.cost import log_scale, time_unit
 
 
 def ranked(*means: tuple[str, float]) -> Ranks:
