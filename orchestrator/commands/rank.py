@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jobs.store.runs import Run
     from jobs.store.store import Store
     from orchestrator.monitoring.status import RunStatus
+    from orchestrator.preflight import Request
 
 OPTIONS = (
     "backbones",
@@ -163,7 +164,7 @@ def _recorded(
     with contextlib.ExitStack() as reading, _hinting(skips):
         tell = reading.enter_context(progress_bar.progress_when_slow("reading the data folder"))
         store, run, request = record.record(
-            spec, settings, workers, device, tell, check_networks=network_check.resolve
+            spec, settings, workers, device, tell, _notes, network_check.resolve
         )
     again = "continues" if request.known else "is submitted"
     count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
@@ -172,6 +173,17 @@ def _recorded(
         f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
     ]
     return store, run, [plain(line) for line in said], request.known is not None
+
+
+def _notes(request: Request) -> Sequence[str]:
+    """Notes on the data of a new ranking; raises `BadFolder` for broken files."""
+    from orchestrator.datasets import at_submit
+    from orchestrator.terminal import progress_bar
+
+    if request.known:
+        return request.known.notes
+    with progress_bar.progress_when_slow("looking at the images") as tell:
+        return at_submit.lines(request.source, request.spec, tell)
 
 
 @contextlib.contextmanager

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.settings import Settings
 from jobs.spec import model
@@ -13,6 +13,9 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from orchestrator.monitoring.status import RunStatus
 from orchestrator.submission import launch, record
+
+if TYPE_CHECKING:
+    from orchestrator.preflight import Request
 
 
 def values_of(file: str | Path | None, keys: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,6 +31,13 @@ def begin(
 
     Raises a `RequestError` before anything is written.
     """
-    store, run, _ = record.record(spec, settings, workers, device)
+    store, run, _ = record.record(spec, settings, workers, device, on_checked=_look)
     here, _, _ = launch.begin(settings, store, run, workers, device)
     return store, run, launch.watching(store, run, here)
+
+
+def _look(request: Request) -> Sequence[str]:
+    """Notes on the data, as `orch submit` takes them; raises `BadFolder`."""
+    from orchestrator.datasets import at_submit
+
+    return request.known.notes if request.known else at_submit.lines(request.source, request.spec)

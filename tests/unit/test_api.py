@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import coloured_animals
 from support.fakes import fill_store
 from support.half_done import half_done_run
 
 import orchestrator
-from jobs.errors import BadSpec, OrchError, RequestError, StoreUnusable
+from jobs.errors import BadFolder, BadSpec, OrchError, RequestError, StoreUnusable
 from jobs.store.runs import Run
 from jobs.store.store import Store
 
@@ -100,6 +102,24 @@ def test_a_bad_request_is_refused_before_anything_is_written(
     with pytest.raises(StoreUnusable, match="there is no store"):
         orchestrator.open_store("nowhere")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("begin", [orchestrator.submit, orchestrator.rank])
+def test_broken_files_are_refused_as_the_command_refuses_them(
+    tmp_path: Path, begin: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is written, with the parameter that leaves them out."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    torchvision = pytest.importorskip("torchvision", reason="torchvision is not installed")
+    torch.save(torchvision.models.squeezenet1_0().state_dict(), tmp_path / "squeezenet1_0.pth")
+    monkeypatch.setenv("ORCH_WEIGHTS_DIR", str(tmp_path))
+    images = coloured_animals.write(tmp_path)
+    (images / "bear" / "cut.png").write_bytes((images / "bear" / "000.png").read_bytes()[:60])
+    place = tmp_path / "store"
+
+    with pytest.raises(BadFolder, match=r"cut\.png.*skip_broken"):
+        begin(data=images, backbones=["squeezenet"], store=place)
+    assert not place.exists()
 
 
 def test_importing_it_imports_nothing_heavy() -> None:
