@@ -37,7 +37,7 @@ class Power:
     is the same of two seeds of one network. Where a difference exceeds the disagreement, the latter
     is taken to be as large. Of several `splits` each has so many images and seeds, and `ratio` test
     images for each training image. `between` is the variance over seeds of a difference between two
-    single trainings, where seeds are known to scatter more than single images explain.
+    single trainings on so many images; what single images do not explain of it stays with more.
     """
 
     images: int
@@ -104,7 +104,9 @@ class Power:
     def _variances(self, images: int, seeds: int, disagreement: float) -> tuple[float, float]:
         """The variance of a difference of means that is due to seeds, and that due to images."""
         noise = min(self.noise, disagreement)
-        return max(noise / images, self.between) / seeds, (disagreement - noise) / images
+        explained = self.noise / self.images if self.images else 0.0
+        beyond = max(0.0, self.between - explained)  # what more images do not lessen
+        return (noise / images + beyond) / seeds, (disagreement - noise) / images
 
     @cached_property
     def images_for_target(self) -> int | None:

@@ -20,7 +20,7 @@ def doctor_command(settings: Settings, as_json: bool) -> int:
     """
     from dataclasses import asdict
 
-    from orchestrator.doctor import diagnose
+    from orchestrator.doctor.checks import diagnose
     from orchestrator.terminal import progress_bar
 
     with progress_bar.status_line("checking this machine, loading torch", as_json):

@@ -17,7 +17,8 @@ import pytest
 from jobs import atomic
 from jobs.errors import MissingExtra
 from jobs.settings import Settings
-from orchestrator import doctor, state_folder
+from orchestrator import state_folder
+from orchestrator.doctor import checks
 from orchestrator.local import daemon, embedded_redis, environment, stack, startup
 
 PATIENT = "import time; print('ready', flush=True); time.sleep(60)"
@@ -64,7 +65,7 @@ def test_workers_with_another_weights_folder_are_restarted(
     """Under the same name, and with the reason; the same settings again restart nothing."""
     before = ensure(settings, 2)
     changed = replace(settings, weights_dir=tmp_path / "weights")
-    named = doctor._workers(changed)
+    named = checks._workers(changed)
     after = ensure(changed, 2)
     again = ensure(changed, 2)
 

@@ -12,7 +12,8 @@ from support.harness import redis_binary
 from support.quick_scene import Scene
 
 from jobs.errors import BrokerUnreachable
-from orchestrator import cli, doctor
+from orchestrator import cli
+from orchestrator.doctor import checks
 from workers.messaging import broker, messages
 
 pytestmark = pytest.mark.skipif(redis_binary() is None, reason="no redis-server here")
@@ -25,7 +26,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     made = Scene(tmp_path)
     monkeypatch.setenv("ORCH_BROKER_URL", made.url)
     monkeypatch.setenv("ORCH_STORE", str(made.store.root))
-    monkeypatch.setattr(doctor, "_loading", list)  # takes seconds, and is tested elsewhere
+    monkeypatch.setattr(checks, "_loading", list)  # takes seconds, and is tested elsewhere
     yield made
     made.close()
 

@@ -16,7 +16,7 @@ from jobs.errors import AccessDenied, StoreUnusable
 from jobs.settings import Settings
 from jobs.store import tables
 from jobs.store.store import Store
-from orchestrator import doctor
+from orchestrator.doctor import checks
 from orchestrator.monitoring import progress, status
 from workers.devices.discovery import Device
 from workers.execution import execute
@@ -63,7 +63,7 @@ def test_a_run_that_a_colleague_cannot_read_is_skipped_and_named(folder: Path) -
 
     def look() -> dict[str, object]:
         unheld = Reconciler(worker_of(store))._find_unheld_tasks()
-        found = doctor._runs(Settings(store.root, None, None))
+        found = checks._runs(Settings(store.root, None, None))
         return {
             "names": store.run_names(),
             "whole": [run.name for run in store.whole_runs(store.run_names())],

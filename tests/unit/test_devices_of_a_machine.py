@@ -16,7 +16,8 @@ from jobs import atomic
 from jobs.errors import DamagedFile
 from jobs.settings import Settings
 from jobs.store.store import Store
-from orchestrator import doctor, preflight
+from orchestrator import preflight
+from orchestrator.doctor import checks
 from workers import main
 from workers.devices import device_lock, discovery
 from workers.devices.discovery import Device, DeviceTaken, DriverFailed, NoSuchDevice
@@ -84,7 +85,7 @@ def test_without_a_driver_no_variable_makes_a_gpu(
 ) -> None:
     """A worker then works on the processor; the doctor says what the variable names."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    found = doctor._devices()
+    found = checks._devices()
 
     assert discovery.choose_device(None, 1)[0].kind == "cpu"
     assert f"CUDA_VISIBLE_DEVICES={visible} names no GPU" in found.found
@@ -108,7 +109,7 @@ def test_gpus_whose_driver_does_not_answer_are_no_processor(machine: Callable[..
     with pytest.raises(DriverFailed, match="mismatch"):
         discovery.choose_device(None, 1)
 
-    assert doctor._devices().state == "broken"
+    assert checks._devices().state == "broken"
     assert discovery.choose_device("cpu", 1)[0].kind == "cpu"
 
 

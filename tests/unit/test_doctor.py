@@ -12,7 +12,8 @@ from support.state_files import put_weights
 
 from jobs.catalog.backbones import CATALOG
 from jobs.settings import Settings
-from orchestrator import doctor, extras_here, network_check, weights_here
+from orchestrator import network_check
+from orchestrator.doctor import checks, extras, weights
 
 FILES = {entry.weights_file for entry in CATALOG.values() if entry.weights_file}
 
@@ -35,7 +36,7 @@ def test_weights_in_the_folder_and_in_torchs_cache_both_count(
     put_weights(given / "resnet34.pth")
     put_weights(cache / str(CATALOG["vgg16"].weights_url_file))
     monkeypatch.setattr(network_check, "unsound_weights", lambda names, folder: {})
-    found, *absent = weights_here.weights(Settings(tmp_path, None, given))
+    found, *absent = weights.weights(Settings(tmp_path, None, given))
 
     assert found.state == "ok"
     assert "resnet34.pth" in found.found
@@ -59,7 +60,7 @@ def test_weights_that_are_not_what_their_name_says_are_broken(cache: Path, tmp_p
     state = torchvision.models.squeezenet1_0().state_dict()
     torch.save(state, given / "squeezenet1_0.pth")
     put_weights(given / "resnet34.pth")
-    found, broken, *absent = weights_here.weights(Settings(tmp_path, None, given))
+    found, broken, *absent = weights.weights(Settings(tmp_path, None, given))
 
     assert found.found == f"{given}: squeezenet1_0.pth"
     assert (broken.state, broken.remedy) == ("broken", "replace or remove it")
@@ -84,7 +85,7 @@ def test_a_check_of_weights_is_heard_or_one_line_of_the_report(
     state_dict = torchvision.models.squeezenet1_0().state_dict()
     torch.save(state_dict, tmp_path / "squeezenet1_0.pth")
 
-    first, *_ = weights_here.weights(Settings(tmp_path, None, tmp_path))
+    first, *_ = weights.weights(Settings(tmp_path, None, tmp_path))
 
     assert (first.subject, first.state) == ("weights", state)
 
@@ -97,7 +98,7 @@ def test_weights_of_other_networks_are_listed(cache: Path, tmp_path: Path) -> No
         (given / place).parent.mkdir(parents=True, exist_ok=True)
         (given / place).touch()
 
-    _, *others = weights_here.weights(Settings(tmp_path, None, given))
+    _, *others = weights.weights(Settings(tmp_path, None, given))
     told = {each.subject: each.found for each in others}
 
     assert {each.state for each in others} == {"ok"}
@@ -111,12 +112,12 @@ def test_what_an_extra_that_is_not_installed_is_for_is_said(
 ) -> None:
     """Nothing is wrong about it: most need only some of them."""
     absent = {"tensorboard", "alembic"}
-    versions = extras_here.version_of
+    versions = extras.version_of
     monkeypatch.setattr(
-        extras_here, "version_of", lambda name: None if name in absent else versions(name) or "1"
+        extras, "version_of", lambda name: None if name in absent else versions(name) or "1"
     )
 
-    told = {each.subject: each for each in extras_here.packages()}
+    told = {each.subject: each for each in extras.packages()}
     other = told["packages for 'tensorboard'"]
     partly = told["packages for 'mlflow'"]
 
@@ -129,7 +130,7 @@ def test_what_an_extra_that_is_not_installed_is_for_is_said(
 
 def test_without_any_weights_it_says_what_to_set(cache: Path, tmp_path: Path) -> None:
     """They may not be needed, so nothing is broken."""
-    (finding,) = weights_here.weights(Settings(tmp_path, None, None))
+    (finding,) = weights.weights(Settings(tmp_path, None, None))
 
     assert finding.state == "missing"
     assert "export ORCH_WEIGHTS_DIR" in finding.remedy
@@ -138,7 +139,11 @@ def test_without_any_weights_it_says_what_to_set(cache: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     "module",
-    ["orchestrator.doctor", "orchestrator.commands.submit", "orchestrator.submission.submit"],
+    [
+        "orchestrator.doctor.checks",
+        "orchestrator.commands.submit",
+        "orchestrator.submission.submit",
+    ],
 )
 def test_looking_for_weights_needs_no_torch(module: str) -> None:
     """A machine that only submits has none."""
@@ -158,7 +163,7 @@ def test_runs_whose_record_is_damaged_are_named(tmp_path: Path) -> None:
     (tmp_path / "store" / "runs" / "big").mkdir(parents=True)
     (tmp_path / "store" / "runs" / "big" / "run.json").write_text('{"name": "big", ')
     none, (found,) = (
-        doctor._runs(Settings(tmp_path / name, None, None)) for name in ("nowhere", "store")
+        checks._runs(Settings(tmp_path / name, None, None)) for name in ("nowhere", "store")
     )
 
     assert none == []
@@ -185,7 +190,7 @@ def test_a_torch_that_is_installed_but_cannot_be_loaded_is_broken(
     pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
     (tmp_path / "torch.py").write_text(torch)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    (finding,) = doctor._loading()
+    (finding,) = checks._loading()
 
     assert finding.state == "broken"
     assert found in finding.found

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs import install_hints
-from orchestrator import extras_here
+from orchestrator.doctor import extras
 
 DECLARED = tomllib.loads((Path(install_hints.HOME) / "pyproject.toml").read_text())["project"][
     "optional-dependencies"
@@ -60,9 +60,9 @@ def test_what_all_leaves_out_is_said() -> None:
     assert all(f"`{name}`" in readme for name in DECLARED.keys() - OF_DEVELOPERS)
 
 
-@pytest.mark.parametrize("extra", extras_here.EXTRAS)
+@pytest.mark.parametrize("extra", extras.EXTRAS)
 def test_the_doctor_looks_for_packages_that_the_extra_brings(extra: str) -> None:
     """By the names that pip knows."""
     brought = {re.split(r"[^A-Za-z0-9-]", each)[0] for each in DECLARED[extra]}
 
-    assert set(extras_here.EXTRAS[extra].packages) <= brought
+    assert set(extras.EXTRAS[extra].packages) <= brought

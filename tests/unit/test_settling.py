@@ -110,6 +110,16 @@ def test_seeds_that_scatter_are_settled_by_seeds(tmp_path: Path) -> None:
     assert (wild.seeds_for(0.1) or 99) > 3
 
 
+def test_the_scatter_that_few_images_explain_goes_with_more_of_them() -> None:
+    """Seeds differ on 80 images by as much as single images make them, and by no more."""
+    small = Power(images=80, pairs=1, seeds=2, disagreement=0.25, noise=0.2)
+    seen = replace(small, between=small.noise / small.images)
+    more = replace(small, between=2 * small.noise / small.images)
+
+    assert seen.images_for(0.1) == small.images_for(0.1)
+    assert (more.images_for(0.1) or 10**9) > (seen.images_for(0.1) or 0) > 80
+
+
 def test_several_splits_are_measured_on_every_split(tmp_path: Path) -> None:
     """Images of a split, and no proposal of what was done already."""
     run_data, analysis = read(tmp_path, recipe={"splits": 3})

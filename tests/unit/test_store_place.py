@@ -12,7 +12,8 @@ from jobs import settings
 from jobs.errors import BadEnvironment, StoreUnusable
 from jobs.settings import Settings
 from jobs.store import filesystem
-from orchestrator import doctor, preflight
+from orchestrator import preflight
+from orchestrator.doctor import checks
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_a_file_system_without_hard_links_is_refused_by_name(
     named = filesystem.file_system(tmp_path)
     with pytest.raises(StoreUnusable, match=f"without hard links \\({named}: ") as caught:
         preflight.require_writable(tmp_path / "store")
-    found = doctor._store(Settings(tmp_path / "store", None, None))
+    found = checks._store(Settings(tmp_path / "store", None, None))
 
     assert caught.value.exit_code == 2
     assert (found.state, "without hard links" in found.found) == ("broken", True)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from jobs import install_hints
 from jobs.versions import version_of
-from orchestrator.diagnosis import Diagnosis
+from orchestrator.doctor.diagnosis import Diagnosis
 
 
 class Extra(NamedTuple):

@@ -12,7 +12,7 @@ from jobs.errors import MissingWeights, OrchError
 from jobs.settings import Settings
 from models.networks import weights as files
 from orchestrator import network_check
-from orchestrator.diagnosis import Diagnosis
+from orchestrator.doctor.diagnosis import Diagnosis
 
 SHOWN = 10
 

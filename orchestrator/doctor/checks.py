@@ -18,11 +18,11 @@ from jobs.store.store import Store
 from jobs.task import CHILD_ENTRY
 from jobs.versions import version_of
 from orchestrator import own_packages, preflight
-from orchestrator.diagnosis import Diagnosis
-from orchestrator.extras_here import EXTRAS, packages
+from orchestrator.doctor.diagnosis import Diagnosis
+from orchestrator.doctor.extras import EXTRAS, packages
+from orchestrator.doctor.weights import weights
 from orchestrator.local import embedded_redis, stack
 from orchestrator.monitoring import heartbeats
-from orchestrator.weights_here import weights
 from workers.devices import discovery
 from workers.messaging import address, broker, password_file, stores
 

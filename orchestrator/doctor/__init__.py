@@ -1,0 +1,1 @@
+"""`orch doctor`: what this machine has, what it lacks, and what is broken."""
