@@ -32,10 +32,9 @@ def submit(
     they override the file `spec`. `store`, `workers` and `device` are the options of `orch submit`.
     Raises a `jobs.errors.RequestError` for a bad request, and then nothing is written.
     """
-    from jobs.spec import model
     from orchestrator.submission import begin
 
-    asked = model.build(begin.values_of(spec, keys))
+    asked = begin.spec_of(spec, keys)
     return RunHandle(*begin.begin(asked, _watched(store), workers, device))
 
 
@@ -57,7 +56,7 @@ def rank(
     from orchestrator.submission import begin
     from orchestrator.submission.rank import rank_spec
 
-    asked = rank_spec(begin.values_of(spec, keys))
+    asked = rank_spec(keys, spec)
     return RunHandle(*begin.begin(asked, _watched(store), workers, device))
 
 

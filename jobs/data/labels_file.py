@@ -22,7 +22,7 @@ ADVICE = "Mark rows with it in the column 'split', or leave the column out: then
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TablePart:
     """A table, the folder that its paths start from, and the split of its rows if one is given."""
 
     table: LabelTable
@@ -41,11 +41,11 @@ def list_source(request: DataRequest) -> DataSource:
     folder = request.images or request.place.parent
     if request.images is not None and not request.images.is_dir():
         raise BadFolder(f"the folder of images {request.images} does not exist.")
-    return assemble([Part(table, folder)], request, NAME, request.place, ADVICE)
+    return assemble([TablePart(table, folder)], request, NAME, request.place, ADVICE)
 
 
 def assemble(
-    parts: Sequence[Part], request: DataRequest, layout: str, labels: Path, advice: str
+    parts: Sequence[TablePart], request: DataRequest, layout: str, labels: Path, advice: str
 ) -> DataSource:
     """The source that tables name together; raises `BadFolder`, naming rows."""
     base = os.path.abspath(request.images or (labels if labels.is_dir() else labels.parent))
@@ -76,7 +76,7 @@ def assemble(
     return given_split.checked(source, advice)
 
 
-def _rows(part: Part, request: DataRequest) -> Iterator[ImageFile]:
+def _rows(part: TablePart, request: DataRequest) -> Iterator[ImageFile]:
     """A file for each row, by its absolute path; raises `BadFolder`."""
     table = part.table
     given = table.columns[str(table.path_column)]
@@ -95,7 +95,7 @@ def _is_label(label: str) -> bool:
     return 0 < len(label) <= MAX_LABEL and label.isprintable()
 
 
-def _splits(part: Part) -> Sequence[str | None]:
+def _splits(part: TablePart) -> Sequence[str | None]:
     """The split of each row; None for all where none is given."""
     table = part.table
     column = table.name_of(SPLIT)
@@ -175,7 +175,7 @@ def _status(path: str) -> os.stat_result | None:
 
 
 def _refuse_contradiction(
-    part: Part, known: ImageFile, entry: ImageFile, first: int | None, row: int
+    part: TablePart, known: ImageFile, entry: ImageFile, first: int | None, row: int
 ) -> None:
     """Raise `BadFolder` if a path has two labels, splits or groups."""
     for what, one, other in (

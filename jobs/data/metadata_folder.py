@@ -9,7 +9,7 @@ from pathlib import Path
 from jobs.data import given_split, label_table, labels_file, split_folders
 from jobs.data.data_source import DataSource
 from jobs.data.label_table import LabelTable
-from jobs.data.labels_file import Part
+from jobs.data.labels_file import TablePart
 from jobs.data.request import DataRequest
 from jobs.errors import BadFolder
 
@@ -44,7 +44,7 @@ def list_source(request: DataRequest) -> DataSource:
             "the others."
         )
     parts = [
-        Part(label_table.read(file), folder, given_split.named(folder.name))
+        TablePart(label_table.read(file), folder, given_split.named(folder.name))
         for folder, file in by_folder.items()
     ]
     if place in by_folder:
@@ -77,7 +77,7 @@ def _is_alone(file: Path) -> bool:
     return not any(entry.is_dir() for entry in file.parent.iterdir())
 
 
-def _split_by_folder(part: Part) -> Part:
+def _split_by_folder(part: TablePart) -> TablePart:
     """The rows with the split that their first folder names, if all of them name one."""
     table = part.table
     if table.name_of(labels_file.SPLIT) is not None:

@@ -27,7 +27,7 @@ from jobs.store.tables import build_table, table_folder, write_table
 from jobs.task import Task, TaskRequest, Trial
 from models.bench import evaluated, process, quantise, session
 from models.bench.compare import Compared, compare
-from models.bench.probe import Latency, Request
+from models.bench.latency import Latency, LatencyRequest
 from models.data.batches import Data
 from models.evaluation import restore
 from models.export import onnx_file
@@ -112,10 +112,10 @@ def _require_onnx() -> None:
         )
 
 
-def _asked(store: Store, one: _Network, on: str) -> Request:
+def _asked(store: Store, one: _Network, on: str) -> LatencyRequest:
     """What the measuring process is asked for."""
     of_torch, side = one.way.runtime == "torch", one.data.image_side
-    return Request(
+    return LatencyRequest(
         one.way.runtime,
         BATCHES,
         one.way.threads,

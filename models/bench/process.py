@@ -13,14 +13,14 @@ from dataclasses import asdict
 
 from jobs.errors import Stopped, WorkError
 from jobs.install_hints import HOME
-from models.bench.probe import Latency, Request
+from models.bench.latency import Latency, LatencyRequest
 from models.runtime.progress import Tell
 
 SAID_S, LOOK_S = 5.0, 0.25
 
 
 def measure(
-    request: Request, title: str, tell: Tell, should_stop: Callable[[], bool]
+    request: LatencyRequest, title: str, tell: Tell, should_stop: Callable[[], bool]
 ) -> list[Latency]:
     """Each batch size, measured in a process of its own.
 
@@ -28,7 +28,7 @@ def measure(
     """
     threads = {name: str(request.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "models.bench.probe"],
+        [sys.executable, "-m", "models.bench.latency"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

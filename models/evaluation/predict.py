@@ -36,7 +36,7 @@ Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class LikelyClass:
     """A class and its confidence, 0..1."""
 
     label: str
@@ -48,7 +48,7 @@ class NetworkPrediction:
     """One backbone's prediction for an image: top classes, mean softmax over its seeds."""
 
     backbone: str
-    top: tuple[Choice, ...]
+    top: tuple[LikelyClass, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +288,7 @@ def _members(store: Store, data: str, faults: dict[str, str] | None) -> dict[str
     return {row["sha256"]: KnownImage(row["label"], row["split"]) for row in rows}
 
 
-def _top(shares: Shares, classes: Sequence[str]) -> tuple[Choice, ...]:
+def _top(shares: Shares, classes: Sequence[str]) -> tuple[LikelyClass, ...]:
     """The top classes; ties in order of name."""
     order = np.argsort(-shares, kind="stable")[:TOP]
-    return tuple(Choice(classes[index], float(shares[index])) for index in order)
+    return tuple(LikelyClass(classes[index], float(shares[index])) for index in order)

@@ -24,7 +24,7 @@ SMALL = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class ProbeAnswers:
     """For each image its fold, and what both classifiers say that saw the other folds only."""
 
     fold: Numbers
@@ -81,7 +81,9 @@ def _of_one_class(labels: Numbers, member: Numbers) -> bool:
     return bool((lowest == highest).all() and np.bincount(member).max() <= FOLDS)
 
 
-def judge(features: Floats, labels: Numbers, fold: Numbers, tell: Callable[[int], None]) -> Answers:
+def judge(
+    features: Floats, labels: Numbers, fold: Numbers, tell: Callable[[int], None]
+) -> ProbeAnswers:
     """The answers to every image of classifiers trained on the other folds.
 
     `tell` gets the number of steps done, of two for each fold.
@@ -95,7 +97,7 @@ def judge(features: Floats, labels: Numbers, fold: Numbers, tell: Callable[[int]
         voters = min(voters, int(kept.sum()))
         near[held] = neighbours(features[kept], labels[kept], features[held])
         tell(2 * done + 2)
-    return Answers(fold, probe, near, voters)
+    return ProbeAnswers(fold, probe, near, voters)
 
 
 def logistic(known: Floats, labels: Numbers, asked: Floats) -> Numbers:

@@ -23,7 +23,7 @@ from jobs.store.tables import build_table, table_folder, write_table
 from jobs.task import Task, TaskRequest, Trial
 from models.data.batches import Data
 from models.evaluation import logme, probe
-from models.evaluation.probe import Answers, Floats, Numbers
+from models.evaluation.probe import Floats, Numbers, ProbeAnswers
 from models.runtime import device
 from models.runtime.progress import ProgressEstimator, Tell
 from models.training.features import Features, features_of
@@ -164,14 +164,14 @@ class _Judging:
 
 def _judged(
     values: Floats, labels: Numbers, groups: Sequence[str], classes: int, judging: _Judging
-) -> tuple[Answers, float]:
+) -> tuple[ProbeAnswers, float]:
     """The answers by cross-validation, and LogME of all images."""
     answers = probe.judge(values, labels, probe.folds(labels, groups), judging.step)
     return answers, logme.logme(values, labels, classes)
 
 
 def _facts(
-    judged: tuple[Answers, float],
+    judged: tuple[ProbeAnswers, float],
     labels: Numbers,
     feature_seconds: float | None,
     probe_seconds: float,
@@ -191,7 +191,7 @@ def _facts(
     }
 
 
-def _answers(answers: Answers, data: Data, rows: Numbers, groups: Sequence[str]) -> list[Row]:
+def _answers(answers: ProbeAnswers, data: Data, rows: Numbers, groups: Sequence[str]) -> list[Row]:
     names = (*data.classes, None)  # -1: never answered
     return [
         {
@@ -211,7 +211,7 @@ def _written(
     trial: Trial,
     facts: Row,
     values: Floats,
-    judged: tuple[Answers, float],
+    judged: tuple[ProbeAnswers, float],
     rows: list[Row],
 ) -> dict[str, str]:
     """Write the tables; the name of each file, and its place in the store."""

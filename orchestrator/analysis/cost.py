@@ -34,8 +34,8 @@ class Cost:
     `gmacs` is billions of multiply-adds for one image of 224 px, `run_gmacs` for one of the run's
     size; None outside the catalog.
     `peak_memory_bytes` is the maximum over seeds; for `memory_of` see `ResourceUsage`. `energy_kwh`
-    is the mean over the measured seeds; `energy_share` is the measured share of their epochs, less
-    where features were not measured.
+    is the mean over the measured seeds; `energy_share` is the measured share of their epochs, None
+    where the energy of features is missing.
 
     Time and energy count the features once, as what they cost when they were computed.
     `feature_seconds` is that part of `seconds`, None where the network trained on images or it is
@@ -140,8 +140,8 @@ def _consumed(
     share = sum(used[trial].epochs for trial in counted) / sum(epochs[trial] for trial in counted)
     of_features = [features[trial].joules for trial in counted if trial in features]
     joules = math.fsum(counted.values()) + math.fsum(each or 0.0 for each in of_features)
-    known = 1 - of_features.count(None) / (2 * len(counted))
-    return memory, whose, joules / len(counted) / JOULES_A_KWH, min(share, 1.0) * known
+    known = None if None in of_features else min(share, 1.0)
+    return memory, whose, joules / len(counted) / JOULES_A_KWH, known
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[int]:

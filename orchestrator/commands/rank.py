@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from orchestrator.formatting import plain
 from orchestrator.submission import launch, launch_words
 from orchestrator.terminal import interruption
 from orchestrator.terminal.options import call, emit, examples, fields, json_option, store_option
+from orchestrator.terminal.request import given_keys, notes_on_data
 from orchestrator.terminal.run_argument import run_names_or_files
 from orchestrator.terminal.spec_options import spec_option
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from jobs.store.runs import Run
     from jobs.store.store import Store
     from orchestrator.monitoring.status import RunStatus
-    from orchestrator.preflight import Request
 
 OPTIONS = (
     "backbones",
@@ -159,12 +159,12 @@ def _recorded(
     from orchestrator.terminal import progress_bar
 
     skips = options.pop("skip_missing")
-    spec = rank.rank_spec(_values(spec_file, options))
+    spec = rank.rank_spec(given_keys(options), spec_file)
     spec = _present(spec, settings) if skips else spec
     with contextlib.ExitStack() as reading, _hinting(skips):
         tell = reading.enter_context(progress_bar.progress_when_slow("reading the data folder"))
         store, run, request = record.record(
-            spec, settings, workers, device, tell, _notes, network_check.resolve
+            spec, settings, workers, device, tell, notes_on_data, network_check.resolve
         )
     again = "continues" if request.known else "is submitted"
     count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
@@ -173,17 +173,6 @@ def _recorded(
         f"data {run.data}: {count}{len(request.source.classes)} classes; store {settings.store}",
     ]
     return store, run, [plain(line) for line in said], request.known is not None
-
-
-def _notes(request: Request) -> Sequence[str]:
-    """Notes on the data of a new ranking; raises `BadFolder` for broken files."""
-    from orchestrator.datasets import at_submit
-    from orchestrator.terminal import progress_bar
-
-    if request.known:
-        return request.known.notes
-    with progress_bar.progress_when_slow("looking at the images") as tell:
-        return at_submit.lines(request.source, request.spec, tell)
 
 
 @contextlib.contextmanager
@@ -212,21 +201,6 @@ def _present(spec: Spec, settings: Settings) -> Spec:
         names = plain(", ".join(absent))
         click.echo(f"left out, as their weights are not here: {names}", err=True)
     return kept
-
-
-def _values(spec_file: str | None, options: dict[str, Any]) -> dict[str, Any]:
-    """The file's values with the options laid over them; raises `BadSpec`."""
-    from jobs.errors import BadSpec
-    from jobs.spec import model
-
-    if options["all_backbones"] and options["backbones"]:
-        raise BadSpec("--all-backbones and --backbone were both given. Give only one of them.")
-    values = model.read_file(Path(spec_file)) if spec_file is not None else {}
-    values.pop("name", None)
-    chosen = {key: value for key, value in options.items() if value is not None and value != ()}
-    if chosen.pop("all_backbones"):
-        chosen["backbones"] = "all"
-    return values | chosen
 
 
 def _shown(settings: Settings, store: Store, run: Run, end: RunStatus | None, as_json: bool) -> int:

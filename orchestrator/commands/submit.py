@@ -13,6 +13,7 @@ from jobs.settings import Settings
 from orchestrator.formatting import plain
 from orchestrator.submission import launch
 from orchestrator.terminal.options import examples, json_option, store_option
+from orchestrator.terminal.request import given_keys, notes_on_data
 from orchestrator.terminal.spec_options import spec_options
 
 if TYPE_CHECKING:
@@ -62,30 +63,30 @@ def submit_command(
 
     A spec file has the same keys as the options (backbones, data, periods, epochs_per_period, ...);
     options override it. Submitting the same specification again continues the same run.
+
     Options of the recipe take several values, with commas or repeated: each network is then
     trained with each of them, and with all combinations of several such options.
     """
-    from orchestrator.submission import record
+    from orchestrator.submission import begin, record
     from orchestrator.terminal import progress_bar
 
-    spec = _spec(spec_file, options)
+    spec = begin.spec_of(spec_file, given_keys(options))
     if dry_run:
         return _forecast(settings, spec, workers, device, wait, as_json)
-    notes, begun_anew, reading = list[str](), list[str](), contextlib.ExitStack()
+    begun_anew, reading = list[str](), contextlib.ExitStack()
     tell = reading.enter_context(progress_bar.progress_when_slow("reading the data folder"))
 
     def look(request: Request) -> list[str]:
         reading.close()
-        notes.extend(request.known.notes if request.known else _notes(request))
         begun_anew.extend(_of_length(request, settings))
-        return notes
+        return notes_on_data(request)
 
+    check = _asking_torch(reading.close, as_json)
     with reading:
-        check = _asking_torch(reading.close, as_json)
         store, run, request = record.record(spec, settings, workers, device, tell, look, check)
     said = [*_of_run(spec, run, request, settings), *_of_default_data(spec_file, options)]
-    said += [*_of_decisions(spec), *begun_anew, *(f"note: {plain(note)}" for note in notes)]
-    facts = {"goes_on": bool(request.known), "notes": notes}
+    said += [*_of_decisions(spec), *begun_anew, *(f"note: {plain(note)}" for note in run.notes)]
+    facts = {"goes_on": bool(request.known), "notes": [*run.notes]}
     return launch.launch(settings, store, run, said, workers, device, wait, as_json, facts)
 
 
@@ -122,7 +123,7 @@ def _forecast(
     with reading:
         check = _asking_torch(reading.close, as_json)
         request = record.check(spec, settings, workers, device, tell, check, writes=False)
-    notes = [*request.known.notes] if request.known else _notes(request)
+    notes = notes_on_data(request)
     told = forecast.forecast(request, settings, workers, device)
     if as_json:
         emit(told.as_dict())
@@ -223,25 +224,3 @@ def _of_length(request: Request, settings: Settings) -> list[str]:
     if request.known:
         return []
     return schedule_length.note(Store(settings.store), request.spec, request.source)
-
-
-def _notes(request: Request) -> list[str]:
-    from orchestrator.datasets import at_submit
-    from orchestrator.terminal import progress_bar
-
-    with progress_bar.progress_when_slow("looking at the images") as tell:
-        return at_submit.lines(request.source, request.spec, tell)
-
-
-def _spec(spec_file: Path | None, options: dict[str, Any]) -> Any:
-    """The file's values with the options laid over them; raises `BadSpec`."""
-    from jobs.errors import BadSpec
-    from jobs.spec import model
-
-    if options["all_backbones"] and options["backbones"]:
-        raise BadSpec("--all-backbones and --backbone were both given. Give only one of them.")
-    values = model.read_file(spec_file) if spec_file is not None else {}
-    chosen = {key: value for key, value in options.items() if value is not None and value != ()}
-    if chosen.pop("all_backbones"):
-        chosen["backbones"] = "all"
-    return model.build(values | chosen)

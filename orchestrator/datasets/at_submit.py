@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from jobs.data.data_source import DataSource
 from jobs.errors import BadFolder
 from jobs.spec.model import Spec
 from orchestrator.datasets import findings, notes
 
+if TYPE_CHECKING:
+    from orchestrator.preflight import Request
+
 MAX_LOOKED_AT = 20_000
 """In a larger folder only names and checksums are compared; looking takes 2 ms an image."""
+
+
+def of_request(
+    request: Request, tell: Callable[[int, int], None] = lambda done, total: None
+) -> list[str]:
+    """Notes on the data of a request; those that were recorded where its run exists.
+
+    Raises `BadFolder` for what preparing the data set would fail on.
+    """
+    return [*request.known.notes] if request.known else lines(request.source, request.spec, tell)
 
 
 def lines(

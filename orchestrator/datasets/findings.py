@@ -19,7 +19,7 @@ from jobs.errors import BadFolder
 from jobs.spec.model import DataSettings
 
 if TYPE_CHECKING:
-    from orchestrator.datasets.look import Look
+    from orchestrator.datasets.look import ImageFacts
 
 Tell = Callable[[int, int], None]
 TENTH = 0.1
@@ -121,7 +121,7 @@ def _look_at_all(
     from orchestrator.analysis import near_duplicates
     from orchestrator.datasets.look import look
 
-    looks: list[Look] = []
+    looks: list[ImageFacts] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for seen in pool.map(lambda e: look(Path(source.origin) / e.path, quick), source.entries):
             looks.append(seen)
@@ -145,7 +145,7 @@ def _look_at_all(
 
 
 def _range(
-    source: DataSource, settings: DataSettings, looks: Sequence[Look], findings: Findings
+    source: DataSource, settings: DataSettings, looks: Sequence[ImageFacts], findings: Findings
 ) -> ValueRange:
     """The range of values of the data set, as preparing it would find it."""
     from models.data.find_value_range import DataSetRange
@@ -167,7 +167,7 @@ def _range(
     return chosen
 
 
-def _contrast(seen: Look, chosen: ValueRange) -> float:
+def _contrast(seen: ImageFacts, chosen: ValueRange) -> float:
     """The share of the range from black to white that an image uses."""
     if seen.span is None or seen.pixels is None or chosen.kind == UNKNOWN.kind:
         return seen.levels / 255
@@ -226,7 +226,7 @@ def _count_by_split(
     }
 
 
-def _measure(looks: Sequence[Look], findings: Findings) -> None:
+def _measure(looks: Sequence[ImageFacts], findings: Findings) -> None:
     """Record formats, sizes, modes and depths of the whole images."""
     whole = [seen for seen in looks if not seen.fault]
     findings.formats = dict(Counter(seen.kind for seen in whole).most_common())

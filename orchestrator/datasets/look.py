@@ -24,7 +24,7 @@ SECOND_PICTURE = ("MPO",)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ImageFacts:
     """What one file is. `fault` is why it is broken, or empty.
 
     `frames` says how many it has, if several. `levels` between its darkest and brightest value, 0
@@ -57,23 +57,23 @@ class Look:
         return not self.fault and self.levels == 0
 
 
-def look(path: Path, quick: bool = False) -> Look:
+def look(path: Path, quick: bool = False) -> ImageFacts:
     """Look at a file; `quick` decodes a JPEG at a small size."""
     contents = b""
     try:
         contents = read(path)
         return _look(contents, quick)
     except Broken as error:
-        return Look(fault=str(error))
+        return ImageFacts(fault=str(error))
     except OSError as error:
-        return Look(fault=error.strerror or reason(error, contents))
+        return ImageFacts(fault=error.strerror or reason(error, contents))
     except MemoryError:
         raise
     except Exception as error:  # Pillow raises any kind of error for damaged files
-        return Look(fault=reason(error, contents))
+        return ImageFacts(fault=reason(error, contents))
 
 
-def _look(contents: bytes, quick: bool) -> Look:
+def _look(contents: bytes, quick: bool) -> ImageFacts:
     pixels, span = pixel_format.read(io.BytesIO(contents)), None
     if pixels is not None and pixels.beyond_8_bits and pixels.exact:
         decoded = values.read(contents, pixels)
@@ -88,7 +88,7 @@ def _look(contents: bytes, quick: bool) -> Look:
     if quick and not levels:
         return _look(contents, quick=False)  # a detail may be lost in a small size
     size, mode, frames = opened(contents, lambda each: (each.size, each.mode, _frames(each)))
-    return Look(kind, "", frames, levels, pixels, span, *appearance(image), size, mode)
+    return ImageFacts(kind, "", frames, levels, pixels, span, *appearance(image), size, mode)
 
 
 def _draft(image: Image.Image) -> None:

@@ -134,7 +134,7 @@ def _drawn(
             axes.plot(*zip(*line, strict=True), color=theme.MUTED, linewidth=1.1, linestyle="--")
         for name, (x, y) in points.items():
             point(axes, name, (x, scale * y), name in shown)
-        _ring(axes, points.get(decision.choice or ""), scale)
+        _circle(axes, points.get(decision.choice or ""), scale)
         if limit is not None:
             axes.axvline(limit, color=theme.WRONG, linewidth=1.2)
         log_scale(axes.xaxis)
@@ -151,7 +151,7 @@ def _drawn(
     return draw_chart("decision", alt, f"{line}{circled}".strip(), (6.4, 3.5), paint)
 
 
-def _ring(axes: Axes, place: tuple[float, float] | None, scale: float) -> None:
+def _circle(axes: Axes, place: tuple[float, float] | None, scale: float) -> None:
     """A ring around the choice."""
     if place is not None:
         axes.plot(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jobs.settings import Settings
 from jobs.spec import model
@@ -14,14 +14,16 @@ from jobs.store.store import Store
 from orchestrator.monitoring.status import RunStatus
 from orchestrator.submission import launch, record
 
-if TYPE_CHECKING:
-    from orchestrator.preflight import Request
-
 
 def values_of(file: str | Path | None, keys: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a specification file, and over them these keys; raises `BadSpec`."""
     values = {} if file is None else model.read_file(Path(file))
     return values | {key: str(v) if isinstance(v, Path) else v for key, v in keys.items()}
+
+
+def spec_of(file: str | Path | None, keys: Mapping[str, Any]) -> Spec:
+    """The specification of these values; raises `BadSpec`."""
+    return model.build(values_of(file, keys))
 
 
 def begin(
@@ -31,13 +33,8 @@ def begin(
 
     Raises a `RequestError` before anything is written.
     """
-    store, run, _ = record.record(spec, settings, workers, device, on_checked=_look)
-    here, _, _ = launch.begin(settings, store, run, workers, device)
-    return store, run, launch.watching(store, run, here)
-
-
-def _look(request: Request) -> Sequence[str]:
-    """Notes on the data, as `orch submit` takes them; raises `BadFolder`."""
     from orchestrator.datasets import at_submit
 
-    return request.known.notes if request.known else at_submit.lines(request.source, request.spec)
+    store, run, _ = record.record(spec, settings, workers, device, on_checked=at_submit.of_request)
+    here, _, _ = launch.begin(settings, store, run, workers, device)
+    return store, run, launch.watching(store, run, here)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jobs.task import Task
     from orchestrator.local.stack import Stack
     from orchestrator.monitoring.status import RunStatus
-    from orchestrator.terminal.part import Part
+    from orchestrator.terminal.part import PartOfRun
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,7 +36,7 @@ class Awaited:
     """
 
     run: Run
-    part: Part
+    part: PartOfRun
     results: Callable[[], tuple[list[str], dict[str, Any]]]
 
 
@@ -213,7 +213,12 @@ def _start_and_enqueue(
 
 
 def follow(
-    settings: Settings, store: Store, run: Run, here: Stack, as_json: bool, part: Part | None = None
+    settings: Settings,
+    store: Store,
+    run: Run,
+    here: Stack,
+    as_json: bool,
+    part: PartOfRun | None = None,
 ) -> RunStatus:
     """Show the run, or a part of it, until it is over; returns its last status."""
     from orchestrator.terminal import follow as display

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from jobs.catalog.backbones import CATALOG
@@ -13,6 +14,7 @@ from jobs.spec import model, spelling
 from jobs.spec.data_keys import DATA_KEYS
 from jobs.spec.model import Spec
 from jobs.spec.networks import PREPARATION_KEYS, RECIPE_KEYS, Network
+from orchestrator.submission import begin
 
 PROBE = "probe"
 RANDOM = re.compile(r"(, or|\. Or) use random weights with --weights none")
@@ -30,13 +32,14 @@ KEYS = (
 """The keys of a specification that a ranking uses; it leaves out the others of a file."""
 
 
-def rank_spec(values: dict[str, Any]) -> Spec:
-    """The specification of a ranking; `values` may hold keys that only a training uses.
+def rank_spec(keys: Mapping[str, Any], file: str | Path | None = None) -> Spec:
+    """The specification of a ranking, from keys and the file that they override.
 
+    Both may hold keys that only a training uses; the file's name is that of its training.
     Without `backbones`, or with `all`, they are those of the catalog that have pretrained weights.
     Raises `BadSpec`, also for unknown keys and for networks that begin with random weights.
     """
-    known = spelling.normalised(values)
+    known = spelling.normalised(begin.values_of(file, {"name": None} | dict(keys)))
     used = {key: value for key, value in known.items() if key in KEYS and not _varies(key, value)}
     if used.get("backbones", "all") == "all":
         used["backbones"] = [name for name, one in CATALOG.items() if one.has_pretrained]

@@ -14,7 +14,7 @@ from orchestrator.monitoring.status import RunStatus
 from orchestrator.monitoring.time_left import seconds_left
 from orchestrator.monitoring.trial_status import TrialStatus
 from orchestrator.terminal.messages import failure_line
-from orchestrator.terminal.part import Part
+from orchestrator.terminal.part import PartOfRun
 
 NARROW = 110
 """Below this width (columns), bars, validation accuracy and workers are left out."""
@@ -32,7 +32,7 @@ STYLES = {
 
 
 def draw_dashboard(
-    status: RunStatus, warning: str | None, height: int, width: int, part: Part | None = None
+    status: RunStatus, warning: str | None, height: int, width: int, part: PartOfRun | None = None
 ) -> RenderableType:
     """The display for a terminal of `height` lines and `width` columns; of a `part` its count.
 

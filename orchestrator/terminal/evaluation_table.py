@@ -12,7 +12,7 @@ from orchestrator.formatting import share
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluated:
+class EvaluatedTrial:
     """A trial after an epoch: its accuracy on other data, and on the run's own test images."""
 
     trial: str
@@ -21,11 +21,11 @@ class Evaluated:
     own_accuracy: float | None
 
 
-def read(store: Store, tasks: Sequence[Task]) -> list[Evaluated]:
+def read(store: Store, tasks: Sequence[Task]) -> list[EvaluatedTrial]:
     """The evaluations that are done."""
     pairs = ((task, store.done(task)) for task in tasks)
     return [
-        Evaluated(task.subject, task.epoch, result.accuracy, _own(store, task))
+        EvaluatedTrial(task.subject, task.epoch, result.accuracy, _own(store, task))
         for task, result in pairs
         if result is not None
     ]
@@ -36,7 +36,7 @@ def _own(store: Store, task: Task) -> float | None:
     return None if own is None else own.accuracy
 
 
-def lines(name: str, evaluated: Sequence[Evaluated]) -> list[str]:
+def lines(name: str, evaluated: Sequence[EvaluatedTrial]) -> list[str]:
     """A table, the networks in the order of the run."""
     if not evaluated:
         return [f"no network is evaluated on {name} yet"]
@@ -49,6 +49,6 @@ def lines(name: str, evaluated: Sequence[Evaluated]) -> list[str]:
     ]
 
 
-def facts(evaluated: Sequence[Evaluated]) -> list[dict[str, Any]]:
+def facts(evaluated: Sequence[EvaluatedTrial]) -> list[dict[str, Any]]:
     """The same as JSON values."""
     return [asdict(one) for one in evaluated]

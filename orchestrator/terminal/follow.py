@@ -20,7 +20,7 @@ from orchestrator.monitoring.trial_status import TrialStatus
 from orchestrator.terminal import interruption
 from orchestrator.terminal.messages import describe_progress, ending, failure_line
 from orchestrator.terminal.options import call
-from orchestrator.terminal.part import Part
+from orchestrator.terminal.part import PartOfRun
 
 LOOK_S = 1.0
 SELDOM_S = 3.0
@@ -37,7 +37,7 @@ def follow(
     to_stderr: bool = False,
     look: Callable[[], RunStatus] | None = None,
     sleep: Callable[[float], None] = time.sleep,
-    part: Part | None = None,
+    part: PartOfRun | None = None,
 ) -> RunStatus:
     """Show the run, or a part of it, until it ends; returns its last status.
 
@@ -114,7 +114,7 @@ class ChangeReporter:
     spoken_at: dict[str, float] = field(default_factory=dict)
     lonely_since: float | None = None
     waited: bool = False
-    part: Part | None = None
+    part: PartOfRun | None = None
 
     def changes(self, status: RunStatus) -> list[str]:
         """The lines to print now."""

@@ -71,11 +71,11 @@ def _stopping_workers(settings: Settings) -> str:
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
-    _let_go_of_closed_terminals()
+    _detach_closed_terminals()
     raise Ended(number)
 
 
-def _let_go_of_closed_terminals() -> None:
+def _detach_closed_terminals() -> None:
     """What is written from now on to a terminal that was closed goes nowhere, without an error."""
     for descriptor in (1, 2):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
@@ -74,8 +75,6 @@ def only_open(store: Store) -> str:
 
 def _with_tasks(store: Store, states: Collection[str]) -> list[RunOutline]:
     """The readable runs with a task in one of these states, in order of submission."""
-    import contextlib
-
     from jobs import readiness
     from jobs.errors import DamagedFile, OutOfReach
 

@@ -14,7 +14,7 @@ from orchestrator.monitoring.status import RunStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PartOfRun:
     """Tasks of a run that were asked for later, and what to say of them.
 
     `what` names them in the plural. `before` counts those that were done when they were asked for
@@ -51,7 +51,7 @@ class Part:
 
 def narrowed(
     store: Store, run: Run, tasks: Collection[str], what: str, again: str
-) -> tuple[Run, Part]:
+) -> tuple[Run, PartOfRun]:
     """The run with these tasks alone and the trainings behind them; and the part that they are."""
     ledger, wanted = store.ledger(), set(tasks)
     subjects = {Task.parse(name).subject for name in wanted}
@@ -65,5 +65,5 @@ def narrowed(
         and task.subject in {*trials, *run.data_sets}
     ]
     kept = tuple(name for name in run.tasks if name in wanted or name in set(behind))
-    part = Part(what, len(wanted), len(wanted & ledger.done), len(behind), time.time(), again)
+    part = PartOfRun(what, len(wanted), len(wanted & ledger.done), len(behind), time.time(), again)
     return replace(run, tasks=kept, trials=trials), part

@@ -33,7 +33,7 @@ from jobs.store.store import Store  # noqa: E402
 from jobs.task import Task  # noqa: E402
 from models.bench import quantise  # noqa: E402
 from models.bench.bench import QUICK  # noqa: E402
-from models.bench.probe import Latency, Request  # noqa: E402
+from models.bench.latency import Latency, LatencyRequest  # noqa: E402
 from models.data.batches import Data  # noqa: E402
 from models.evaluation import restore  # noqa: E402
 from models.export import onnx_file, parity  # noqa: E402
@@ -147,19 +147,19 @@ def test_a_stopped_benchmark_leaves_no_process(trained: tuple[Laboratory, str]) 
     assert not laboratory.store.is_done(task)
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
     commands = [Path(f"/proc/{child}/cmdline").read_bytes() for child in children]
-    assert not [each for each in commands if b"models.bench.probe" in each]
+    assert not [each for each in commands if b"models.bench.latency" in each]
 
 
 def test_the_measuring_process_ends_with_its_parent(tmp_path: Path) -> None:
     """A worker that is killed leaves nothing behind that would disturb others."""
-    request = Request("onnx", (1,), 1, (3, 8, 8), 2, file=str(tmp_path / "pipe"))
+    request = LatencyRequest("onnx", (1,), 1, (3, 8, 8), 2, file=str(tmp_path / "pipe"))
     os.mkfifo(tmp_path / "pipe")  # reading it blocks for ever
     parent = subprocess.Popen(
         [
             sys.executable,
             "-c",
             "import subprocess, sys; p = subprocess.Popen([sys.executable, '-m', "
-            "'models.bench.probe'], stdin=subprocess.PIPE, text=True); "
+            "'models.bench.latency'], stdin=subprocess.PIPE, text=True); "
             f"p.stdin.write({json.dumps(asdict(request))!r} + chr(10)); p.stdin.flush(); "
             "print(p.pid, flush=True); p.wait()",
         ],

@@ -15,17 +15,20 @@ EPOCHS = [epoch_of(trial, epoch) for trial in WHOSE for epoch in (1, 2, 3, 4)]
 TESTS = [scored(trial, epoch, 60) for trial in WHOSE for epoch in (2, 4)]
 
 
-def costs_of(trainings: dict[str, dict[int, TaskResult]]) -> dict[str, Cost]:
-    """The costs of both networks after two periods of two epochs, of 10 s each."""
-    seconds = {name: one.seconds for name, one in features_of(WHOSE, trainings).items()}
-    compared = standings.compare(
+def compared(trainings: dict[str, dict[int, TaskResult]]) -> standings.Comparison:
+    """Both networks after two periods of two epochs, of 10 s each."""
+    return standings.compare(
         run_of(periods=2),
         WHOSE,
         rows_of("epochs", EPOCHS),
         rows_of("evaluations", TESTS),
-        feature_seconds=seconds,
+        feature_seconds={name: one.seconds for name, one in features_of(WHOSE, trainings).items()},
     )
-    return {cost.backbone: cost for cost in network_costs(compared, 2, 3, trainings)}
+
+
+def costs_of(trainings: dict[str, dict[int, TaskResult]]) -> dict[str, Cost]:
+    """The costs of both networks after the second period."""
+    return {cost.backbone: cost for cost in network_costs(compared(trainings), 2, 3, trainings)}
 
 
 def trained(epoch: int, **facts: Any) -> TaskResult:
@@ -61,25 +64,16 @@ def test_features_of_another_training_count_too_and_are_called_shared() -> None:
     assert costs["vgg16"].features_shared
     assert costs["vgg16"].seconds is not None
     assert costs["vgg16"].seconds.mean == 47.0
-    assert costs["vgg16"].energy_share is not None
-    assert costs["resnet34"].energy_share is not None
-    assert costs["vgg16"].energy_share < costs["resnet34"].energy_share
+    assert costs["vgg16"].energy_share is None
+    assert costs["resnet34"].energy_share == 0.5
 
 
 def test_the_first_period_shows_them_and_its_recorded_seconds_stay_those_of_epochs() -> None:
     """In the table of the period; columns keep their meaning."""
     trainings = {"v": {2: trained(2, feature_seconds=7.0, features_by="v")}, "r": {}}
-    seconds = {name: one.seconds for name, one in features_of(WHOSE, trainings).items()}
-    compared = standings.compare(
-        run_of(periods=2),
-        WHOSE,
-        rows_of("epochs", EPOCHS),
-        rows_of("evaluations", TESTS),
-        feature_seconds=seconds,
-    )
     shown = {
         (one.backbone, one.period): (one.seconds, one.whole_seconds)
-        for one in compared.standings
+        for one in compared(trainings).standings
         if one.seconds and one.whole_seconds
     }
     means = {key: tuple(one.mean for one in both) for key, both in shown.items() if all(both)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.monitoring import status
 from orchestrator.terminal import dashboard, follow
-from orchestrator.terminal.part import Part
+from orchestrator.terminal.part import PartOfRun
 
 
 def seeded(found: status.RunStatus) -> status.RunStatus:
@@ -105,7 +106,7 @@ def test_ctrl_c_says_how_to_go_on(
     def interrupted(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    benchmarks = Part("benchmarks", 2, 0, 0, NOW, "give it again")
+    benchmarks = PartOfRun("benchmarks", 2, 0, 0, NOW, "give it again")
     for part in (None, benchmarks):
         with pytest.raises(click.exceptions.Exit) as stop:
             follow.follow(
@@ -119,22 +120,27 @@ def test_ctrl_c_says_how_to_go_on(
     assert all(line.endswith("down") for line in lines)
 
 
+def follow_with(store: Store, run: Run, number: Callable[[], signal.Signals]) -> None:
+    """Follow the run; each look is interrupted by the next signal."""
+    follow.follow(
+        Settings(store.root, None, None),
+        store,
+        run,
+        sleep=lambda _: signal.raise_signal(number()),
+    )
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_that_ends_a_waiting_command_is_told_like_ctrl_c(
     half: tuple[Store, Run], capsys: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
     """It says that the run goes on, how to follow it, and how to stop the workers."""
-    store, run = half
+    run = half[1]
     usual = signal.signal(number, signal.SIG_DFL)
 
     try:
         with pytest.raises(click.exceptions.Exit) as stop:
-            follow.follow(
-                Settings(store.root, None, None),
-                store,
-                run,
-                sleep=lambda _: signal.raise_signal(number),
-            )
+            follow_with(*half, lambda: number)
         after = signal.getsignal(number)
     finally:
         signal.signal(number, usual)
@@ -149,18 +155,12 @@ def test_a_signal_that_ends_a_waiting_command_is_told_like_ctrl_c(
 
 def test_a_hangup_that_is_ignored_ends_no_waiting_command(half: tuple[Store, Run]) -> None:
     """As under nohup."""
-    store, run = half
     usual = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     numbers = iter([signal.SIGHUP, signal.SIGHUP, signal.SIGTERM])
 
     try:
         with pytest.raises(click.exceptions.Exit) as stop:
-            follow.follow(
-                Settings(store.root, None, None),
-                store,
-                run,
-                sleep=lambda _: signal.raise_signal(next(numbers)),
-            )
+            follow_with(*half, lambda: next(numbers))
     finally:
         signal.signal(signal.SIGHUP, usual)
 

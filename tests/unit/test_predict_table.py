@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
 from jobs.task import Task
 from models.evaluation.predict import (
-    Choice,
     ImagePredictions,
+    LikelyClass,
     NetworkPrediction,
 )
 from orchestrator.analysis import trained_models
@@ -20,7 +20,7 @@ from orchestrator.commands import predict as predict_command
 def test_a_table_that_is_piped_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever the length of names and labels."""
     label, name = "a-class-with-a-very-long-name-" * 5, "timm:vit_base_patch16_clip_224." * 3
-    top = tuple(Choice(f"{label}{place}", 0.5) for place in range(3))
+    top = tuple(LikelyClass(f"{label}{place}", 0.5) for place in range(3))
     answer = NetworkPrediction(name, top)
     models = trained_models.TrainedModels({name: [Task("train", "vit-s0", 10)]}, ())
 

@@ -6,16 +6,18 @@ import ast
 import io
 import re
 import tokenize
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 RETIRED = re.compile(
-    r"(?i:tender|mailbox|doorbell|wears_out|wants_solitude|blamed|_?forgive|duels?|told_apart|take_over"
-    r"|takeover|narrator|landing|obituary|tether|minding|_?dice|dealt|let_go|sign_off|ring)"
-    r"|_?MOST_\w+"
+    r"(?i:(^|_)(tenders?|mailbox|doorbell|wears_out|wants_solitude|blamed|forgive|duels?|told_apart"
+    r"|take_over|takeover|narrator|landing|obituary|tether|minding|dice|dealt|let_go|sign_off|ring)"
+    r"(_|$))|^_?MOST_"
 )
+CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 EMPTY = re.compile(r"(?i)_*(found|things?|stuff)(_\w+)?")
 PACKAGES = ("jobs", "models", "workers", "orchestrator")
 
@@ -26,7 +28,7 @@ def retired(source: str) -> set[str]:
     return {
         token.string
         for token in tokens
-        if token.type == tokenize.NAME and RETIRED.fullmatch(token.string)
+        if token.type == tokenize.NAME and RETIRED.search(CAMEL.sub("_", token.string))
     }
 
 
@@ -73,6 +75,19 @@ def test_a_name_says_what_it_holds(package: str) -> None:
     assert empty == {}
 
 
+def test_no_two_classes_share_a_name() -> None:
+    """One word, one meaning."""
+    counts = Counter(
+        node.name
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    )
+
+    assert [name for name, count in counts.items() if count > 1] == []
+
+
 def test_an_empty_name_is_noticed() -> None:
     """Wherever it is given, also in a text; not as a word of a sentence or a record's field."""
     local = "def read(found_rows): return [f'{found}' for found in found_rows]"
@@ -86,8 +101,9 @@ def test_an_empty_name_is_noticed() -> None:
 
 def test_a_retired_word_is_noticed() -> None:
     """The pattern finds what it is for."""
-    assert retired("MOST_TASKS = dice.integers(3)\nwaiting = ring") == {
+    assert retired("MOST_TASKS = dice.integers(3)\n_ring_of = TaskTender(contender)") == {
         "MOST_TASKS",
         "dice",
-        "ring",
+        "_ring_of",
+        "TaskTender",
     }

@@ -23,7 +23,7 @@ class Execute(Protocol):
     def __call__(self, task_id: str, celery_id: str) -> object: ...
 
 
-class Request(request.Request):  # type: ignore[misc]  # celery is not typed
+class MessageRequest(request.Request):  # type: ignore[misc]  # celery is not typed
     """A received message; what becomes of it is told by the attempts, not by Celery.
 
     For Celery every message that raised nothing has succeeded.
@@ -58,6 +58,6 @@ def register_tasks(
         return execute(str(task_id), message.request.id or "")
 
     application.terminate = terminate
-    shared: dict[str, Any] = {"bind": True, "shared": False, "Request": Request}
+    shared: dict[str, Any] = {"bind": True, "shared": False, "Request": MessageRequest}
     for kind in KINDS:
         application.task(run, name=f"orch.{kind}", throws=(RequestError,), **shared)

@@ -20,7 +20,7 @@ MAX_BARS, SMALLEST = 450, 100
 """With more classes than bars fit in a figure, so many of the smallest and largest have one."""
 
 
-class Samples(Protocol):
+class SampleImages(Protocol):
     """Images to show, by class, and each of them as a small Pillow image."""
 
     @property
@@ -73,7 +73,7 @@ def bars(classes: Mapping[str, Mapping[str, int]]) -> Chart | None:
 
 
 def sheet(
-    gallery: Samples, name: str = "samples", alt: str = "", caption: str = ""
+    gallery: SampleImages, name: str = "samples", alt: str = "", caption: str = ""
 ) -> Chart | None:
     """Samples of each class as one figure; None without pixels.
 

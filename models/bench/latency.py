@@ -1,6 +1,6 @@
 """Measure the latency and memory of one network, in a process that holds nothing else.
 
-`python -m models.bench.probe` reads a request as JSON from its standard input, which stays open:
+`python -m models.bench.latency` reads a request as JSON from its standard input, which stays open:
 the process ends when its parent closes it or dies. It prints a JSON line. A process that answers by
 ONNX Runtime never imports torch.
 """
@@ -37,7 +37,7 @@ Run = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class LatencyRequest:
     """What to measure: an ONNX `file`, or the training `task` of a store if there is none.
 
     `shape` is that of one image. `quick` shortens the measurement, for tests.
@@ -76,7 +76,7 @@ class Latency:
         return self.batch / float(np.median(self.seconds))
 
 
-def measure(request: Request) -> Iterator[Latency]:
+def measure(request: LatencyRequest) -> Iterator[Latency]:
     """The latency of each batch size, smallest first."""
     prepare = _onnx(request) if request.file else _torch(request)
     for batch in sorted(request.batches):
@@ -107,7 +107,7 @@ def _timed(run: Run, quick: bool) -> list[float]:
     return seconds
 
 
-def _torch(request: Request) -> Callable[[int], Run]:
+def _torch(request: LatencyRequest) -> Callable[[int], Run]:
     """Runs of a network of torch; on a GPU the time is that of its own events."""
     import torch
 
@@ -145,7 +145,7 @@ def _torch(request: Request) -> Callable[[int], Run]:
     return prepare
 
 
-def _onnx(request: Request) -> Callable[[int], Run]:
+def _onnx(request: LatencyRequest) -> Callable[[int], Run]:
     """Runs of an ONNX file, on the processor."""
     from models.bench import session
 
@@ -174,7 +174,7 @@ def _forget_peak() -> None:
         Path("/proc/self/clear_refs").write_text(PEAK_OF_NOW)
 
 
-def _peak_bytes(request: Request) -> int:
+def _peak_bytes(request: LatencyRequest) -> int:
     """The peak of this process's resident memory; on a GPU that of torch's allocator."""
     if request.device == "cuda":
         import torch
@@ -221,7 +221,9 @@ def main() -> None:
     """Measure what the first line of the standard input asks for."""
     given = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    request = Request(**given | {"batches": tuple(given["batches"]), "shape": (*given["shape"],)})
+    request = LatencyRequest(
+        **given | {"batches": tuple(given["batches"]), "shape": (*given["shape"],)}
+    )
     print(json.dumps([asdict(each) for each in measure(request)]), flush=True)
     os._exit(0)  # the thread above may still read
 
