@@ -15,7 +15,6 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.report import guessing
 from orchestrator.report.rendering import wording
 
-MAX_NAMED = 4
 BY = {"torch": "torch", "onnx": "ONNX Runtime", "int8": "ONNX Runtime"}
 
 
@@ -228,7 +227,7 @@ def _int8(decision: Decision) -> list[str]:
         f"With 8-bit numbers {wording.title(one.backbone)} fits: its accuracy is then "
         f"{wording.percent(one.accuracy)} instead of {wording.percent(one.float32_accuracy)} "
         f"({wording.p_equals(one.p)})."
-        for one in decision.int8[:MAX_NAMED]
+        for one in decision.int8[: wording.FEW]
     ]
 
 
@@ -245,11 +244,9 @@ def _failing(decision: Decision) -> list[str]:
     if not failing:
         return []
     told = [
-        f"{wording.title(each.backbone)} ({_why(each, decision.constraints)})"
-        for each in failing[:MAX_NAMED]
+        f"{wording.title(each.backbone)} ({_why(each, decision.constraints)})" for each in failing
     ]
-    more = len(failing) - len(told)
-    return [f"Too slow or too large: {wording.listed([*told, f'{more} more'] if more else told)}."]
+    return [f"Too slow or too large: {wording.few(told)}."]
 
 
 def _disturbed(decision: Decision) -> list[str]:
@@ -281,6 +278,4 @@ def _is(names: tuple[str, ...]) -> str:
 
 
 def _named(names: tuple[str, ...] | list[str]) -> str:
-    shown = [wording.title(name) for name in names[:MAX_NAMED]]
-    more = len(names) - len(shown)
-    return wording.listed([*shown, f"{more} more"] if more else shown)
+    return wording.few([wording.title(name) for name in names])
