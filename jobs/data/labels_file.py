@@ -112,7 +112,7 @@ def _rows(part: TablePart, request: DataRequest) -> Iterator[ImageFile]:
     if unlabelled := [row for row, label in enumerate(labels) if not label]:
         raise table.refuse("no label", unlabelled, "Give each image one, or remove the rows.")
     if wrong := [row for row, label in enumerate(labels) if not _is_label(label)]:
-        odd = f"a label of over {MAX_LABEL} or with invisible characters"
+        odd = f"a label with over {MAX_LABEL} or invisible characters"
         shown = ascii(labels[wrong[0]][:40])
         raise table.refuse(f"{odd} ({shown})", wrong, "Give the class another name.")
     splits, groups = _splits(part), _groups(table, request)
