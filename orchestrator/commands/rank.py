@@ -12,9 +12,9 @@ import click
 from jobs.settings import Settings
 from orchestrator.formatting import plain
 from orchestrator.submission import launch, launch_words
+from orchestrator.submission.request import given_keys, notes_on_data
 from orchestrator.terminal import interruption
 from orchestrator.terminal.options import call, emit, examples, fields, json_option, store_option
-from orchestrator.terminal.request import given_keys, notes_on_data
 from orchestrator.terminal.run_argument import run_names_or_files
 from orchestrator.terminal.spec_options import spec_option
 

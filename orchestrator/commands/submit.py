@@ -12,8 +12,8 @@ import click
 from jobs.settings import Settings
 from orchestrator.formatting import plain
 from orchestrator.submission import launch
+from orchestrator.submission.request import given_keys, notes_on_data
 from orchestrator.terminal.options import examples, json_option, store_option
-from orchestrator.terminal.request import given_keys, notes_on_data
 from orchestrator.terminal.spec_options import spec_options
 
 if TYPE_CHECKING:

@@ -181,10 +181,12 @@ def test_the_catalog_is_listed_as_one_json_document(capsys: pytest.CaptureFixtur
 )
 def test_backbones_may_be_named_with_commas(given: list[str]) -> None:
     """As a list, as repeated options, or both; each backbone is compared once."""
-    from orchestrator.commands.submit import _spec, submit_command
+    from orchestrator.commands.submit import submit_command
+    from orchestrator.submission import begin, request
 
     options = submit_command.make_context("submit", given, resilient_parsing=True).params
-    asked = _spec(None, {"all_backbones": False, "backbones": options["backbones"]})
+    keys = request.given_keys({"all_backbones": False, "backbones": options["backbones"]})
+    asked = begin.spec_of(None, keys)
 
     assert asked.backbones == ("scratch", "vgg16")
 

@@ -8,7 +8,7 @@ import pytest
 from support.refusals import UNREACHABLE, Terminal, refusal
 
 from jobs.errors import BadSpec
-from orchestrator.commands import submit
+from orchestrator.submission import begin, request
 
 ASKED: dict[str, Any] = {"all_backbones": False, "backbones": ("scratch",)}
 
@@ -80,7 +80,7 @@ WORDS = [
 @pytest.mark.parametrize(("options", "words"), OPTIONS, ids=[str(row[0])[:60] for row in OPTIONS])
 def test_options_that_make_no_spec_are_refused(options: dict[str, Any], words: str) -> None:
     """With the key and what it takes."""
-    line = refusal(BadSpec, submit._spec, None, ASKED | options)
+    line = refusal(BadSpec, lambda: begin.spec_of(None, request.given_keys(ASKED | options)))
 
     assert words in line
 
