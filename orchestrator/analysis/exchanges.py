@@ -61,7 +61,7 @@ class CountedAnswers:
             more, others = exchanged @ hits, exchanged @ answers
             first = self.of_counts(right[0] + more, there, said[0] + others)
             second = self.of_counts(right[1] - more, there, said[1] - others)
-            return np.abs(first - second)
+            return np.asarray(np.abs(first - second))
 
         observed = differences(np.zeros((1, len(differ)), np.int8))[0]
         seed = hashlib.sha256(b"exchanges").digest()
