@@ -102,8 +102,9 @@ def worker_command(
     Exit code 2: waiting does not help, such as without the device. Exit code 75: a later start may
     succeed, such as without a broker.
     """
-    from orchestrator.terminal import stalled_store
+    from orchestrator.terminal import signals, stalled_store
 
+    signals.leave()
     stalled_store.watch(settings.store, TEMPORARY)
     from workers import logs
 
