@@ -103,11 +103,10 @@ def worker_command(
     succeed, such as without a broker.
     """
     from orchestrator.terminal import signals, stalled_store
+    from workers import logs
 
     signals.leave()
     stalled_store.watch(settings.store, TEMPORARY)
-    from workers import logs
-
     chosen, rest = logs.chosen_format(log_format), (threads, name, idle_exit_s, slots)
     try:
         if device == "all":
