@@ -94,6 +94,10 @@ def test_a_network_that_learned_nothing_is_named_and_left_out(tmp_path: Path) ->
         "Try a lower learning rate. It is left out of ranking and mistakes."
     ) in cautions.cautions(read, analysed)
     assert [entry["backbone"] for entry in facts["ranking"]] == ["resnet34", "scratch"]
+    assert [(one["backbone"], one["why"]) for one in facts["unranked"]] == [
+        ("vgg16", "learned nothing")
+    ]
+    assert 0 < facts["unranked"][0]["accuracy"] < 1
     assert facts["learned_nothing"]["vgg16"][0]["answer"] == "cat"
     assert analysed.examples.judged == ("scratch", "resnet34")
     assert sum(one.times for one in analysed.confused if one.answer == "cat") < 10, confused
