@@ -28,6 +28,8 @@ NEEDED = ("jinja2", "matplotlib", "numpy", "PIL", "scipy")
 NEEDED_TO_RANK = ("numpy", "scipy")
 FORMATS = ("html", "md", "json", "latex", "csv", "parquet")
 DEFAULT = FORMATS[:3]
+DRAWN = {"html", "md", "latex"}
+"""The formats beside which figures are written: drawing takes most of a report's time."""
 MARK = "report.files"
 """Lists the files of a report, so that the next report can remove those it does not write."""
 
@@ -182,7 +184,7 @@ def put(out: Path, told: Page, plain: Mapping[str, Any], formats: Sequence[str])
             contents |= {
                 f"tables/{key}.{name}": partial(_table, table, name) for key, table in plain.items()
             }
-    for drawing in told.drawings:
+    for drawing in told.drawings if {*formats} & DRAWN else ():
         contents[f"figures/{drawing.name}.svg"] = lambda d=drawing: d.svg.encode()  # type: ignore[misc]
         contents[f"figures/{drawing.name}.png"] = lambda d=drawing: d.png  # type: ignore[misc]
     for name, content in contents.items():

@@ -63,6 +63,7 @@ def test_a_worker_asked_to_leave_and_one_killed_in_the_middle_change_nothing(
     assert attempts[1]["failure"] == "worker-lost"
 
 
+@pytest.mark.long
 def test_three_periods_of_two_epochs_are_one_of_six_bit_for_bit(
     new_lab: Callable[..., Lab], animal_folder: Path
 ) -> None:

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "false_leads.py"
 KEYS = {"networks", "seeds", "images", "deviation", "false_lead", "power_2", "power_4"}
 
@@ -20,6 +22,7 @@ def rows(path: Path, seed: int) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.long
 def test_equal_networks_rarely_lead_and_never_with_one_seed(tmp_path: Path) -> None:
     """Every cell is there; the same seed gives the same rows."""
     found = rows(tmp_path / "a.json", seed=3)

@@ -16,6 +16,7 @@ pytest.importorskip("torchvision", reason="torchvision is not installed (extra '
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
 
 
+@pytest.mark.long
 def test_a_section_that_fails_leaves_its_error_and_the_others(tmp_path: Path) -> None:
     """Without time for any section, each says so, and the file is complete."""
     path = tmp_path / "gpu.json"

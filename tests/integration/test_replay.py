@@ -60,6 +60,7 @@ def trial(laboratory: Laboratory) -> str:
     return name
 
 
+@pytest.mark.long
 def test_a_trial_killed_at_random_points_ends_with_the_same_weights_and_rows(
     laboratory: Laboratory, trial: str
 ) -> None:

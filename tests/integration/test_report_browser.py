@@ -127,6 +127,7 @@ def test_without_scripts_the_essentials_stand(chromium: Any, place: Path) -> Non
     assert page.locator("#classes details table").first.is_visible()
 
 
+@pytest.mark.long
 def test_the_page_of_thirty_networks_does_not_grow_without_end(
     chromium: Any, tmp_path: Path
 ) -> None:

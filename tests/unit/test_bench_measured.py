@@ -74,6 +74,7 @@ def task_of(laboratory: Laboratory, trial: str, runtime: Any) -> Task:
     return task
 
 
+@pytest.mark.long
 def test_each_runtime_is_measured_and_compared(
     trained: tuple[Laboratory, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

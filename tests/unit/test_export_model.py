@@ -37,6 +37,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Run, Path]:
     return train_networks(tmp_path_factory.mktemp("study"))
 
 
+@pytest.mark.long
 def test_every_kind_of_network_answers_without_orch_as_orch_does(
     study: tuple[Store, Run, Path], tmp_path: Path
 ) -> None:

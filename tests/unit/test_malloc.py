@@ -29,6 +29,7 @@ def faults_of_rounds(keep: bool, rounds: int) -> int:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the allocator of glibc is set")
+@pytest.mark.long
 def test_a_block_that_was_freed_is_not_fetched_from_the_kernel_again() -> None:
     """Once the heap has grown, ten rounds cause hardly a page fault; without the setting each round
     causes many.

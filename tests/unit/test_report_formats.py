@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.fakes import fill_store
+from support.told_reports import told_report
 
 from jobs.errors import RequestError
 from jobs.store.runs import Run
@@ -144,14 +145,13 @@ def test_any_text_is_text_in_latex(cells: list[str]) -> None:
 def test_any_period_can_be_chosen(tmp_path: Path) -> None:
     """The second of three is shown, tested and named; the last is not."""
     store, run = small(tmp_path)
-    page = write.write_report(store, run, tmp_path / "out", periods=[2])
-    facts = json.loads((tmp_path / "out" / "report.json").read_text())
+    page, facts, _ = told_report(store, run, periods=[2])
 
     assert facts["answer"]["period"] == 2
     assert facts["answer"]["sentence"].startswith("After period 2 of 3 (epoch 2), ")
     assert {matrix["period"] for matrix in facts["confusion"]} == {2}
-    assert "Period 2, epoch 2" in page.read_text()
-    assert "Last period" not in page.read_text()
+    assert "Period 2, epoch 2" in page
+    assert "Last period" not in page
 
 
 @pytest.mark.parametrize("period", [0, 4])

@@ -13,9 +13,10 @@ from support.fakes import fill_store
 pytest.importorskip("jinja2", reason="the extra 'report' is not installed")
 pytest.importorskip("matplotlib", reason="the extra 'report' is not installed")
 
+from support.told_reports import told_report
+
 from jobs import atomic
 from jobs.task import Task
-from orchestrator.report import write
 
 SPLITS = [{"epoch": 3, "step": 12, "parts": 2}, {"epoch": 4, "step": 1, "parts": 4}]
 
@@ -26,16 +27,18 @@ def test_a_training_in_micro_batches_is_told_and_one_in_whole_batches_is_not(
 ) -> None:
     """In the table of networks, in JSON, and as a caution below the headline."""
     store, run = fill_store(
-        tmp_path / "store", backbones=["scratch", "vgg16"], classes=("ape", "bear"), periods=2
+        tmp_path / "store",
+        backbones=["scratch", "vgg16"],
+        classes=("ape", "bear"),
+        periods=2,
+        pixels=False,
     )
     trial = next(name for name in run.trials if name.startswith("vgg16"))
     done = store.done_path(Task("train", trial, 4))
     atomic.write_json(
         done, json.loads(done.read_text()) | {"micro_batches": SPLITS if split else []}
     )
-    write.write_report(store, run, tmp_path / "out")
-    page = (tmp_path / "out" / "report.md").read_text()
-    told = json.loads((tmp_path / "out" / "report.json").read_text())
+    page, told, _ = told_report(store, run)
     said = "trained in 4 micro-batches since epoch 3 (out of memory)"
     training = {entry["name"]: entry["training"] for entry in told["trials"]}
 

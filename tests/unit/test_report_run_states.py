@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 from support.fakes import fill_store
 from support.html_pages import parsed
+from support.told_reports import told_report
 
 from jobs.errors import OrchError
+from jobs.store.runs import Run
+from jobs.store.store import Store
 from orchestrator.report import write
 
 HOSTILE = ("<img src=x onerror=alert(1)>", "a|b", "$x^2$ {{7*7}}", "plain")
@@ -20,8 +23,8 @@ PAIR = ["resnet34", "scratch"]
 FOUR = ("ape", "bear", "cat", "dog")
 
 
-def small(tmp_path: Path, **changes: Any) -> tuple[str, dict[str, Any], str]:
-    """HTML, facts and Markdown of a run of two networks and two classes, with changes."""
+def filled(tmp_path: Path, **changes: Any) -> tuple[Store, Run]:
+    """A run of two networks and two classes, with changes."""
     asked = {
         "backbones": PAIR,
         "classes": ("ape", "bear"),
@@ -32,22 +35,23 @@ def small(tmp_path: Path, **changes: Any) -> tuple[str, dict[str, Any], str]:
         "pixels": False,
         **changes,
     }
-    store, run = fill_store(tmp_path / "store", **asked)
-    page = write.write_report(store, run, tmp_path / "out")
-    return (
-        page.read_text(),
-        json.loads((tmp_path / "out" / "report.json").read_text()),
-        (tmp_path / "out" / "report.md").read_text(),
-    )
+    return fill_store(tmp_path / "store", **asked)
+
+
+def told(tmp_path: Path, **changes: Any) -> tuple[dict[str, Any], str]:
+    """The values and the Markdown of its report."""
+    markdown, facts, _ = told_report(*filled(tmp_path, **changes))
+    return facts, markdown
 
 
 def test_names_come_out_as_text_wherever_they_stand(tmp_path: Path) -> None:
     """Classes and skipped files that look like markup, tables, formulas or templates; rows keep
     their columns.
     """
-    html, facts, markdown = small(
-        tmp_path, classes=HOSTILE, pixels=True, skipped=("<b>x</b>|y.jpg",), periods=1
-    )
+    asked = {"classes": HOSTILE, "pixels": True, "skipped": ("<b>x</b>|y.jpg",), "periods": 1}
+    html = write.write_report(*filled(tmp_path, **asked), tmp_path / "out").read_text()
+    facts = json.loads((tmp_path / "out" / "report.json").read_text())
+    markdown = (tmp_path / "out" / "report.md").read_text()
     tags = parsed(tmp_path / "out" / "report.html")
     drawn = ET.parse(tmp_path / "out" / "figures" / "classes.svg")
     tables = [block.splitlines() for block in re.findall(r"(?:^\|.*\n)+", markdown, re.MULTILINE)]
@@ -67,16 +71,16 @@ def test_names_come_out_as_text_wherever_they_stand(tmp_path: Path) -> None:
 
 def test_a_partial_run_says_what_is_missing_and_compares_what_is_there(tmp_path: Path) -> None:
     """ResNet34 is still training towards its second period."""
-    html, facts, _ = small(
+    facts, page = told(
         tmp_path, finished=lambda task: not ("resnet34" in task.subject and task.epoch == 2)
     )
 
     assert facts["missing"][0].startswith("2 tasks of 9 not done: 2 open.")
     assert "ResNet34 (seed 0): evaluation after epoch 2 is still to come." in facts["missing"]
-    assert "This report is not complete" in html
+    assert "This report is not complete" in page
     assert facts["answer"]["period"] == 1
     assert facts["answer"]["sentence"].startswith("So far, after period 1 of 2 (epoch 1), ")
-    assert "not tested yet" in html
+    assert "not tested yet" in page
 
 
 def test_a_failed_trial_is_named_with_its_reason(tmp_path: Path) -> None:
@@ -94,7 +98,7 @@ def test_a_failed_trial_is_named_with_its_reason(tmp_path: Path) -> None:
     training = next(
         task for task in run.tasks if task.startswith("train.resnet34") and task.endswith("0002")
     )
-    html, facts, markdown = small(
+    facts, page = told(
         tmp_path,
         classes=FOUR,
         images_a_class=30,
@@ -107,8 +111,7 @@ def test_a_failed_trial_is_named_with_its_reason(tmp_path: Path) -> None:
         facts["missing"][1]
         == "ResNet34 (seed 0): training up to epoch 2 failed: the loss is <nan> at step 7."
     )
-    assert "the loss is &lt;nan&gt; at step 7." in html
-    assert "the loss is &lt;nan&gt; at step 7." in markdown
+    assert "the loss is &lt;nan&gt; at step 7." in page
     assert facts["answer"]["sentence"].endswith("; no other network has been tested.")
     assert facts["attempts"] == [
         {"kind": "evaluate", "state": "done", "failure": "", "attempts": 3},
@@ -136,16 +139,16 @@ def test_a_run_with_nothing_done_is_an_error_with_exit_code_1(tmp_path: Path) ->
 
 def test_training_without_a_test_yet_has_curves_and_no_leader(tmp_path: Path) -> None:
     """The first evaluations are still to come."""
-    html, facts, _ = small(tmp_path, finished=lambda task: task.kind != "evaluate")
+    facts, page = told(tmp_path, finished=lambda task: task.kind != "evaluate")
 
     assert facts["answer"]["sentence"].startswith("No network has been tested yet")
     assert len(facts["curves"]) == 4
-    assert 'id="confusion"' not in html
+    assert "Confusion matrices" not in page
 
 
 def test_several_seeds_are_told_as_mean_and_deviation(tmp_path: Path) -> None:
     """Three seeds: spreads in the tables, each seed's counts in JSON, matrices summed."""
-    html, facts, markdown = small(tmp_path, seeds=3, images_a_class=80)
+    facts, markdown = told(tmp_path, seeds=3, images_a_class=80)
     last = next(s for s in facts["standings"] if s["period"] == 2 and s["backbone"] == "resnet34")
     shares = [trial["test"]["accuracy"] for trial in last["trials"]]
     matrix = next(m for m in facts["confusion"] if m["backbone"] == "resnet34" and m["period"] == 2)
@@ -156,7 +159,7 @@ def test_several_seeds_are_told_as_mean_and_deviation(tmp_path: Path) -> None:
         trial["test"]["total"] for trial in last["trials"]
     )
     assert "(mean ± deviation over 3 seeds)" in facts["answer"]["sentence"]
-    assert "one seed" not in html.lower()
+    assert "one seed" not in markdown.lower()
     assert (
         "| Network | Test accuracy | ± accuracy | 95% interval | Test loss | ± loss |" in markdown
     )
@@ -164,7 +167,7 @@ def test_several_seeds_are_told_as_mean_and_deviation(tmp_path: Path) -> None:
 
 def test_one_period_has_one_table(tmp_path: Path) -> None:
     """First and last are the same."""
-    _, facts, markdown = small(tmp_path, periods=1, backbones=["scratch"])
+    facts, markdown = told(tmp_path, periods=1, backbones=["scratch"])
 
     assert "*All epochs, epoch 1*" in markdown
     assert "figures/val-loss-all.png" in markdown
@@ -175,9 +178,8 @@ def test_one_period_has_one_table(tmp_path: Path) -> None:
 
 def test_absent_pixels_are_said(tmp_path: Path) -> None:
     """A store may keep the results alone."""
-    html, facts, markdown = small(tmp_path, backbones=["scratch"], periods=1)
+    facts, markdown = told(tmp_path, backbones=["scratch"], periods=1)
 
-    assert "The prepared pixels are not in this store" in html
     assert "The prepared pixels are not in this store" in markdown
     assert facts["data"]["pixels_there"] is False
-    assert "<img" not in html
+    assert "figures/samples" not in markdown

@@ -150,12 +150,13 @@ def in_a_process_of_its_own(order: dict[str, Any], answers: Any) -> None:
     answers.put(entrypoint.main(order, lambda message: None, lambda: False))
 
 
+@pytest.mark.long
 def test_fresh_processes_give_the_same_too(
     prepared: Callable[[], Laboratory], straight: Any
 ) -> None:
     """Nothing in the memory of a process is needed by the next one."""
     laboratory, context = prepared(), multiprocessing.get_context("spawn")
-    trial = laboratory.trial("squeezenet", [3, 6], precision="bf16", **RECIPE)
+    trial = laboratory.trial("scratch", [3, 6], precision="bf16", **RECIPE)
     for epoch in (3, 6):
         task = Task("train", trial, epoch)
         order, answers = laboratory.order(task), context.Queue()
@@ -164,7 +165,7 @@ def test_fresh_processes_give_the_same_too(
         outcome = answers.get(timeout=120)
         child.join(30)
         laboratory.store.publish_result(task, outcome, Path(order.work_folder), lambda: True)
-    digest, rows = straight("squeezenet", "bf16")
+    digest, rows = straight("scratch", "bf16")
 
     assert outcome["weights_digest"] == digest
     assert rows_of(laboratory, trial) == rows

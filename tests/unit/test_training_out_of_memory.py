@@ -112,6 +112,7 @@ def test_a_trial_that_runs_out_of_memory_is_trained_in_parts_from_there_on(
     assert sorted(epochs) == [1, 2, 3]
 
 
+@pytest.mark.long
 def test_where_a_trial_is_cut_up_makes_no_difference_to_one_in_parts(
     tmp_path: Path, animal_folder: Path
 ) -> None:

@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -29,15 +30,28 @@ UNUSED_ID = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chart:
-    """One figure: file stem, alternative text, caption, and both files."""
+    """One figure: file stem, alternative text, caption; `draw` makes its SVG and PNG when asked."""
 
     name: str
     alt: str
     caption: str
-    svg: str
-    png: bytes
+    draw: Callable[[], tuple[str, bytes]]
+
+    @cached_property
+    def _drawn(self) -> tuple[str, bytes]:
+        return self.draw()
+
+    @property
+    def svg(self) -> str:
+        """The figure as SVG."""
+        return self._drawn[0]
+
+    @property
+    def png(self) -> bytes:
+        """The figure as PNG."""
+        return self._drawn[1]
 
     @property
     def inline(self) -> Markup:
@@ -60,6 +74,13 @@ def draw_chart(
     name: str, alt: str, caption: str, inches: tuple[float, float], paint: Callable[[Figure], None]
 ) -> Chart:
     """A chart that `paint` draws on an empty figure; `inches` is its width and height."""
+    return Chart(file_stem(name), alt, caption, lambda: _draw(name, inches, paint))
+
+
+def _draw(
+    name: str, inches: tuple[float, float], paint: Callable[[Figure], None]
+) -> tuple[str, bytes]:
+    """SVG and PNG of one figure."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -79,7 +100,7 @@ def draw_chart(
         figure.savefig(
             svg, format="svg", dpi=SVG_DOTS_PER_INCH, metadata={"Date": None, "Creator": None}
         )
-    return Chart(file_stem(name), alt, caption, svg.getvalue(), png.getvalue())
+    return svg.getvalue(), png.getvalue()
 
 
 def file_stem(name: str) -> str:

@@ -64,7 +64,7 @@ class Heatmap:
 
 def draw_heatmap(name: str, alt: str, caption: str, grid: Heatmap) -> Chart:
     """The matrix as a figure."""
-    return Chart(file_stem(name), alt, caption, _svg(grid), _png(grid))
+    return Chart(file_stem(name), alt, caption, lambda: (_svg(grid), _png(grid)))
 
 
 def _svg(grid: Heatmap) -> str:
