@@ -29,6 +29,8 @@ from jobs.store.store import Store
 from orchestrator import network_check
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+FEW_WORKERS, WORKERS_A_CORE = 8, 4
+"""So many workers on a processor do not take all of a machine's memory."""
 
 
 class Ping(Protocol):
@@ -143,6 +145,13 @@ def require_workers(settings: Settings, workers: int | None, device: str | None)
         return
     discovery.require_device(device)
     discovery.require_room(workers, device)
+    cores = discovery.available_cores()
+    most = max(FEW_WORKERS, WORKERS_A_CORE * cores)
+    if workers is not None and workers > most and (device == "cpu" or not discovery.gpus()):
+        raise BadSpec(
+            f"--workers {workers}: on {cores} processor core(s) at most {most} are started, as each "
+            "has torch in memory. Give fewer, such as one for each core."
+        )
 
 
 def local_workers(settings: Settings, workers: int | None) -> int | None:
