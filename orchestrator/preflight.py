@@ -149,7 +149,7 @@ def require_workers(settings: Settings, workers: int | None, device: str | None)
     most = max(FEW_WORKERS, WORKERS_A_CORE * cores)
     if workers is not None and workers > most and (device == "cpu" or not discovery.gpus()):
         raise BadSpec(
-            f"--workers {workers}: on {cores} processor core(s) at most {most} are started, as each "
+            f"--workers {workers}: on {cores} processor core(s) at most {most} are started: each "
             "has torch in memory. Give fewer, such as one for each core."
         )
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jobs.statistics.interval import Interval
+from orchestrator.analysis import int8_builds
 from orchestrator.analysis.benchmarks import ONE, Benchmark
 from orchestrator.analysis.constraints import Constraints, Limit
 from orchestrator.analysis.cost import Cost
@@ -77,7 +78,7 @@ class Decision:
     left out. `best` is the best that fits. `rival` is the next that fits, `test` compares `best`
     with it, and `against_all` the best of all with `best`. `noninferior` are tests against `best`.
     `closest` comes nearest to the limits where none fits. `int8` are networks that fit with 8-bit
-    numbers only.
+    numbers only, and `int8_choice` that of them which is taken rather than `choice`.
     """
 
     constraints: Constraints
@@ -92,10 +93,16 @@ class Decision:
     noninferior: tuple[NonInferiority, ...] = ()
     closest: str | None = None
     int8: tuple[Benchmark, ...] = ()
+    int8_choice: Candidate | None = None
 
     def candidate(self, backbone: str | None) -> Candidate | None:
         """The candidate of this name."""
         return next((each for each in self.candidates if each.backbone == backbone), None)
+
+    @property
+    def taken(self) -> Candidate | None:
+        """The network to take, by the runtime that it is to be taken by."""
+        return self.int8_choice or self.candidate(self.choice)
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -143,7 +150,8 @@ def decide(
     if not fitting:
         return _none_fits(open_, measured)
     made = _among(open_, fitting, paired_tests, noninferior)
-    return replace(made, int8=_better_in_int8(made, fitting, measured))
+    builds = int8_builds.fitting(measured, _names_beyond(open_, fitting), constraints)
+    return replace(made, int8=int8_builds.more_accurate(builds, made.choice, measured))
 
 
 def _among(
@@ -177,34 +185,13 @@ def _none_fits(decision: Decision, measured: Sequence[Benchmark]) -> Decision:
         closest=min(known, key=lambda each: _excess(each, decision.constraints)).backbone
         if known
         else None,
-        int8=_fitting_in_int8(decision, measured),
+        int8=int8_builds.fitting(measured, _names_beyond(decision, ()), decision.constraints),
     )
 
 
-def _fitting_in_int8(decision: Decision, measured: Sequence[Benchmark]) -> tuple[Benchmark, ...]:
-    """The networks that fit with 8-bit numbers, the most accurate first."""
-    ranked = [each.backbone for each in decision.worth_taking]
-    fitting = (
-        one
-        for one in measured
-        if one.runtime == "int8"
-        and one.backbone in ranked
-        and not decision.constraints.broken_by(latency_of(one), one.size_bytes)
-    )
-    return tuple(sorted(fitting, key=lambda one: -one.accuracy))
-
-
-def _better_in_int8(
-    decision: Decision, fitting: Sequence[Candidate], measured: Sequence[Benchmark]
-) -> tuple[Benchmark, ...]:
-    """Those that fit with 8-bit numbers only, and are then more accurate than the choice."""
-    exact = {each.backbone for each in fitting}
-    chosen = [one.accuracy for one in measured if one.backbone == decision.choice]
-    return tuple(
-        one
-        for one in _fitting_in_int8(decision, measured)
-        if one.backbone not in exact and one.accuracy > max(chosen, default=1.0)
-    )
+def _names_beyond(decision: Decision, fitting: Sequence[Candidate]) -> set[str]:
+    """The networks worth taking that are not among those that fit."""
+    return {each.backbone for each in decision.worth_taking} - {each.backbone for each in fitting}
 
 
 def _candidate(
@@ -216,11 +203,11 @@ def _candidate(
     better_than_guessing: bool,
 ) -> Candidate:
     assert standing.lead is not None
-    exact = [one for one in measured if one.runtime != "int8" and latency_of(one) is not None]
-    kept = [one for one in exact if not constraints.broken_by(latency_of(one), one.size_bytes)]
-    one = min(kept or exact, key=lambda each: latency_of(each) or 0.0, default=None)
+    exact = [one for one in measured if one.runtime != "int8" and one.latency_ms is not None]
+    kept = [one for one in exact if not constraints.broken_by(one.latency_ms, one.size_bytes)]
+    one = min(kept or exact, key=lambda each: each.latency_ms or 0.0, default=None)
     single = one.at(ONE) if one else None
-    latency, size = (latency_of(one), one.size_bytes) if one else (None, None)
+    latency, size = (one.latency_ms, one.size_bytes) if one else (None, None)
     return Candidate(
         standing.backbone,
         standing.lead.mean,
@@ -238,15 +225,6 @@ def _candidate(
         constraints.unmeasured(latency, size),
         better_than_guessing,
     )
-
-
-def latency_of(one: Benchmark) -> float | None:
-    """The latency that counts: 95 of 100 single images are answered within it, in milliseconds.
-
-    After fewer than 20 runs it is the median.
-    """
-    single = one.at(ONE)
-    return None if single is None else single.p50_ms if single.p95_ms is None else single.p95_ms
 
 
 def _excess(each: Candidate, limits: Constraints) -> float:

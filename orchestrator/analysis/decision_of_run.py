@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrator.analysis import int8_builds
 from orchestrator.analysis.constraints import Constraints
 from orchestrator.analysis.cost import Cost
 from orchestrator.analysis.decision import Decision, Tests, decide
@@ -23,7 +24,7 @@ def of_run(
     """The decision of a run; None without a leader."""
     if run_data.leader is None:
         return None
-    return decide(
+    made = decide(
         constraints,
         margin,
         run_data.leader.ranking,
@@ -34,6 +35,8 @@ def of_run(
         noninferior,
         run_data.better_than_guessing,
     )
+    by_accuracy = run_data.metric.name == "accuracy"  # what benchmarks count
+    return int8_builds.with_int8_choice(made, paired_tests) if by_accuracy else made
 
 
 def _licences(run_data: RunData) -> dict[str, str]:

@@ -34,6 +34,7 @@ def cautions(run_data: RunData, analysis: Analysis) -> list[str]:
         *_unequal_starts(run_data),
         *_still_falling(run_data, analysis),
         *_devices(run_data),
+        *_precisions(run_data),
         *_versions(run_data),
         *filter(None, [memory.caution(run_data)]),
     ]
@@ -117,11 +118,8 @@ def _near_majority(run_data: RunData) -> Iterator[str]:
 def _stopped(run_data: RunData) -> Iterator[str]:
     """Networks that decisions stopped: what is ranked are those that went on."""
     if names := [wording.title(name) for name in racing.unranked(run_data)]:
-        shown = names[: settings.MAX_NAMED]
-        more = len(names) - len(shown)
-        told = wording.listed([*shown, f"{more} more"] if more else shown)
         yield (
-            f"{told} stopped before this period, on validation images, and "
+            f"{wording.few(names)} stopped before this period, on validation images, and "
             f"{'is' if len(names) == 1 else 'are'} not ranked here: what learns slowly may have "
             "overtaken later. 'orch resume RUN --all' trains them to the end."
         )
@@ -231,9 +229,7 @@ def _unequal_starts(run_data: RunData) -> Iterator[str]:
 
 def _still_falling(run_data: RunData, analysis: Analysis) -> Iterator[str]:
     told = [wording.title(name) for name in analysis.falling]
-    if run_data.run.spec.varies and len(told) > settings.MAX_NAMED:
-        told = [*told[: settings.MAX_NAMED], f"{len(told) - settings.MAX_NAMED} more"]
-    if names := wording.listed(told):
+    if names := wording.few(told) if run_data.run.spec.varies else wording.listed(told):
         yield (
             f"The validation loss of {names} was still falling at epoch {analysis.epoch}: "
             "more epochs may change the order."
@@ -246,4 +242,22 @@ def _devices(run_data: RunData) -> Iterator[str]:
         yield (
             f"Training ran on different devices ({', '.join(used)}): times cannot be compared "
             "between networks as they stand."
+        )
+
+
+def _precisions(run_data: RunData) -> Iterator[str]:
+    """Trainings of one run in several precisions: each worker chooses what its device does well."""
+    trained: dict[str, list[str]] = {}
+    for name, result in run_data.training.items():
+        labels = trained.setdefault(result.precision or "", [])
+        if (label := wording.title(run_data.label(name))) not in labels:
+            labels.append(label)
+    trained.pop("", None)
+    if len(trained) > 1:
+        told = "; ".join(
+            f"{each}: {wording.few(labels)}" for each, labels in sorted(trained.items())
+        )
+        yield (
+            f"Trainings used different precisions ({told}), which may shift results by a few "
+            "images. --precision fp32 trains all alike."
         )

@@ -29,7 +29,8 @@ def collect(run_data: RunData, analysis: Analysis) -> dict[str, Any] | None:
     return {
         "constraints": asdict(one.constraints) if limited else None,
         "margin": one.margin,
-        "choice": one.choice,
+        "choice": one.taken.backbone if one.taken else None,
+        "choice_runtime": one.taken.runtime if one.taken else None,
         "sentence": decision_words.answer(run_data, analysis) or None,
         "sureness": decision_words.sureness(run_data, analysis),
         "best": one.best,

@@ -46,7 +46,7 @@ def first_screen(run_data: RunData, analysis: Analysis) -> Screen:
     told = tuple(decision_words.sureness(run_data, analysis))
     if not decision.worth_taking:
         return Screen(told, (), None)
-    shown = decision.candidate(decision.choice or decision.closest)
+    shown = decision.taken or decision.candidate(decision.closest)
     shown = shown or decision.worth_taking[0]
     numbers = _figures(run_data, decision, shown)
     return Screen(told, numbers, _picture(run_data, analysis, decision))
@@ -56,7 +56,7 @@ def _figures(
     run_data: RunData, decision: Decision, one: Candidate
 ) -> tuple[KeyFigure, KeyFigure, KeyFigure]:
     """Three numbers: how good, how fast, how large."""
-    metric, name = run_data.metric, wording.title(one.backbone)
+    metric, name = run_data.metric, decision_words.name_of(one)
     images = wording.count(run_data.test_images, "test image")
     reach = f", 95% interval {wording.range_of(metric, one.interval)}" if one.interval else ""
     good = KeyFigure(
@@ -127,6 +127,8 @@ def _drawn(
     shown = list(dict.fromkeys([*front, *foremost(run_data)]))[:MAX_NETWORKS]
     limit = decision.constraints.max_latency_ms if price == "latency" else None
 
+    ringed = _ringed(decision, points, price)
+
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         line = [(points[name][0], scale * points[name][1]) for name in front]
@@ -134,7 +136,7 @@ def _drawn(
             axes.plot(*zip(*line, strict=True), color=theme.MUTED, linewidth=1.1, linestyle="--")
         for name, (x, y) in points.items():
             point(axes, name, (x, scale * y), name in shown)
-        _circle(axes, points.get(decision.choice or ""), scale)
+        _circle(axes, ringed, scale)
         if limit is not None:
             axes.axvline(limit, color=theme.WRONG, linewidth=1.2)
         log_scale(axes.xaxis)
@@ -145,10 +147,24 @@ def _drawn(
 
     told = wording.listed([wording.title(name) for name in front])
     line = f" The vertical line is the limit of {limit:g} ms." if limit is not None else ""
-    whose = "network to take" if decision.constraints else "network of these numbers"
-    circled = f" The ring is around the {whose}." if decision.choice in points else ""
+    circled = f" The ring is around the {_whose(decision)}." if ringed else ""
     alt = f"{metric.title} against {price}: none is better for less than {told}"
     return draw_chart("decision", alt, f"{line}{circled}".strip(), (6.4, 3.5), paint)
+
+
+def _whose(decision: Decision) -> str:
+    numbers = " (with 8-bit numbers)" if decision.int8_choice else ""
+    return f"network to take{numbers}" if decision.constraints else "network of these numbers"
+
+
+def _ringed(
+    decision: Decision, points: dict[str, tuple[float, float]], price: str
+) -> tuple[float, float] | None:
+    """Where the network to take is drawn, with 8-bit numbers where it is taken with them."""
+    build = decision.int8_choice
+    if build is not None and price == "latency":
+        return build.latency_ms or 0.0, build.value
+    return points.get(decision.choice or "")
 
 
 def _circle(axes: Axes, place: tuple[float, float] | None, scale: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs import settings
 from orchestrator import formatting
 from orchestrator.analysis.analysis import Analysis
-from orchestrator.analysis.benchmarks import DISTURBED
+from orchestrator.analysis.benchmarks import DISTURBED, Benchmark
 from orchestrator.analysis.constraints import Constraints
 from orchestrator.analysis.decision import Candidate, Decision
 from orchestrator.analysis.metrics import Metric
@@ -15,8 +15,7 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.report import guessing
 from orchestrator.report.rendering import wording
 
-MAX_NAMED = 4
-BY = {"torch": "torch", "onnx": "ONNX Runtime"}
+BY = {"torch": "torch", "onnx": "ONNX Runtime", "int8": "ONNX Runtime"}
 
 
 def answer(run_data: RunData, analysis: Analysis) -> str:
@@ -25,13 +24,8 @@ def answer(run_data: RunData, analysis: Analysis) -> str:
     if decision is None or not decision.constraints:
         return ""
     limits = told_limits(decision.constraints)
-    chosen = decision.candidate(decision.choice)
-    if chosen is not None:
-        price = f"{latency(chosen)}, {size(chosen)}"
-        return (
-            f"Within {limits}, take {wording.title(chosen.backbone)}: "
-            f"{_value(metric, chosen)}, {price}."
-        )
+    if decision.taken is not None:
+        return f"Within {limits}, take {_offer(metric, decision.taken)}."
     if not decision.worth_taking:
         return (
             f"Within {limits} or beyond, no network is shown to be better than guessing, so none "
@@ -40,6 +34,8 @@ def answer(run_data: RunData, analysis: Analysis) -> str:
     if decision.unknown:
         names = _named(decision.unknown)
         return f"No network is known to keep within {limits}: {names} {_is(decision.unknown)}."
+    if decision.int8:
+        return f"No network keeps within {limits} in float32; {_build(decision.int8[0])}."
     closest = decision.candidate(decision.closest)
     if closest is None:
         return f"No network keeps within {limits}."
@@ -55,6 +51,7 @@ def sureness(run_data: RunData, analysis: Analysis) -> list[str]:
     if decision is None or not decision.constraints:
         return []
     return [
+        *_taken_in_int8(run_data.metric, decision),
         *_among_fitting(run_data.metric, decision),
         *_against_all(run_data.metric, decision),
         *_guessing(decision),
@@ -102,6 +99,24 @@ def size(one: Candidate) -> str:
 def bench_command(run_data: RunData) -> str:
     """The command that measures what is unknown."""
     return settings.command_line(run_data.root, "bench", run_data.run.name)
+
+
+def name_of(one: Candidate) -> str:
+    """The network, and whether it is taken with 8-bit numbers."""
+    return wording.title(one.backbone) + (" with 8-bit numbers" if one.runtime == "int8" else "")
+
+
+def _offer(metric: Metric, one: Candidate) -> str:
+    """`SqueezeNet: 84.0% accuracy (80–87%), 5 ms by ONNX Runtime, 4.9 MB`."""
+    return f"{name_of(one)}: {_value(metric, one)}, {latency(one)}, {size(one)}"
+
+
+def _build(one: Benchmark) -> str:
+    """What a network is with 8-bit numbers."""
+    return (
+        f"with 8-bit numbers {wording.title(one.backbone)} does: {wording.percent(one.accuracy)} "
+        f"accuracy, {milliseconds(one.latency_ms)}, {megabytes(one.size_bytes)}"
+    )
 
 
 def _value(metric: Metric, one: Candidate) -> str:
@@ -207,12 +222,21 @@ def _guessing(decision: Decision) -> list[str]:
 
 
 def _int8(decision: Decision) -> list[str]:
+    """What 8-bit numbers change in networks that fit with them only."""
     return [
         f"With 8-bit numbers {wording.title(one.backbone)} fits: its accuracy is then "
         f"{wording.percent(one.accuracy)} instead of {wording.percent(one.float32_accuracy)} "
         f"({wording.p_equals(one.p)})."
-        for one in decision.int8[:MAX_NAMED]
+        for one in decision.int8[: wording.FEW]
     ]
+
+
+def _taken_in_int8(metric: Metric, decision: Decision) -> list[str]:
+    """The best that fits without 8-bit numbers, where a network is taken with them."""
+    exact = decision.candidate(decision.choice)
+    if decision.int8_choice is None or exact is None:
+        return []
+    return [f"In float32 the network to take is {_offer(metric, exact)}."]
 
 
 def _failing(decision: Decision) -> list[str]:
@@ -220,11 +244,9 @@ def _failing(decision: Decision) -> list[str]:
     if not failing:
         return []
     told = [
-        f"{wording.title(each.backbone)} ({_why(each, decision.constraints)})"
-        for each in failing[:MAX_NAMED]
+        f"{wording.title(each.backbone)} ({_why(each, decision.constraints)})" for each in failing
     ]
-    more = len(failing) - len(told)
-    return [f"Too slow or too large: {wording.listed([*told, f'{more} more'] if more else told)}."]
+    return [f"Too slow or too large: {wording.few(told)}."]
 
 
 def _disturbed(decision: Decision) -> list[str]:
@@ -256,6 +278,4 @@ def _is(names: tuple[str, ...]) -> str:
 
 
 def _named(names: tuple[str, ...] | list[str]) -> str:
-    shown = [wording.title(name) for name in names[:MAX_NAMED]]
-    more = len(names) - len(shown)
-    return wording.listed([*shown, f"{more} more"] if more else shown)
+    return wording.few([wording.title(name) for name in names])

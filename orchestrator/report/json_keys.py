@@ -22,7 +22,8 @@ KEYS = {
     "seeds or splits would show the difference to the next network that the best does not beat, by "
     "the power of these tests (shares of images; null: nothing to settle)",
     "decision": "the network to take (`choice`) under `constraints` (milliseconds and bytes; "
-    "null: none), in words, and how sure that is; `candidates` has each network, best first, "
+    "null: none), by `choice_runtime` (`torch`, `onnx` or `int8`; null: not measured), in words, "
+    "and how sure that is; `candidates` has each network, best first, "
     "with the leading metric and its 95% interval over images (or splits), seconds and energy "
     "of training, latency of one image (`latency_ms`: 95 of 100 runs; `p50_ms`), size and "
     "runtime of the file, licence of the initial weights, the limits that it breaks (`fails`) "

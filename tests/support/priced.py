@@ -18,13 +18,13 @@ LATENCY_MS = {"resnet34": 30.0, "vgg16": 100.0, "mobilenet-v3": 6.0, "scratch": 
 SIZE_MB = {"resnet34": 85, "vgg16": 512, "mobilenet-v3": 17, "scratch": 28}
 
 
-def filled(folder: Path) -> tuple[Store, Run]:
+def filled(folder: Path, images_a_class: int = 60) -> tuple[Store, Run]:
     """The run, of which nothing was measured."""
     return fill_store(
         folder / "store",
         backbones=NETWORKS,
         classes=("ape", "bear", "cat"),
-        images_a_class=60,
+        images_a_class=images_a_class,
         periods=1,
         pixels=False,
         name="study",

@@ -20,7 +20,7 @@ from orchestrator.analysis import constraints
 from orchestrator.analysis.analysis import analyse
 from orchestrator.analysis.noninferiority import NonInferiority, noninferiority
 from orchestrator.analysis.run_data import read_run_data
-from orchestrator.report import decision_words
+from orchestrator.report import choice_facts, decision_words
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,10 @@ def test_impossible_limits_name_the_closest(measured: tuple[Store, Run]) -> None
 
     assert decision.choice is None
     assert decision.closest == "scratch"  # 3.5 times too large; MobileNet V3 is 6 times too slow
-    assert sentence.startswith("No network keeps within 1 ms and 8 MB; ")
+    assert sentence == (
+        "No network keeps within 1 ms and 8 MB in float32; with 8-bit numbers Scratch does: 90.0% "
+        "accuracy, 0.5 ms, 7 MB."
+    )
     assert [one.backbone for one in decision.int8] == ["scratch"]
     eighth, _, words = decided(measured, "2ms", "8MB")
     assert [one.backbone for one in eighth.int8] == ["mobilenet-v3", "scratch"]
@@ -143,6 +146,26 @@ def test_a_better_network_that_fits_with_8_bit_numbers_only_is_named(tmp_path: P
     assert decision.choice == "mobilenet-v3"
     assert [one.backbone for one in decision.int8] == ["scratch"]
     assert "With 8-bit numbers Scratch fits: its accuracy is then 95.0%" in words
+
+
+def test_a_network_far_ahead_is_taken_with_8_bit_numbers(tmp_path: Path) -> None:
+    """Scratch alone fits in float32. MobileNet V3's lead is far more than 8-bit numbers cost."""
+    store, run = filled(tmp_path, images_a_class=400)
+    for trial in run.trials:
+        measure(store, trial, correct=60 if trial.startswith("scratch") else 90)
+
+    decision, sentence, words = decided((store, run), "5ms", "30MB")
+    run_data = read_run_data(store, run)
+    facts = choice_facts.collect(run_data, analyse(run_data, None, constraints.read("5ms", "30MB")))
+
+    assert decision.choice == "scratch"
+    assert sentence.startswith("Within 5 ms and 30 MB, take MobileNet V3 with 8-bit numbers: 90.0%")
+    assert sentence.endswith("1.5 ms by ONNX Runtime, 4.2 MB.")
+    assert "In float32 the network to take is Scratch: " in words
+    assert "is then 90.0% instead of 92.0%" in words
+    assert facts is not None
+    assert (facts["choice"], facts["choice_runtime"]) == ("mobilenet-v3", "int8")
+    assert decided((store, run), "5ms", "30MB", 0.2)[0].int8_choice is None  # within the margin
 
 
 def test_what_was_not_measured_is_unknown(bare: tuple[Store, Run], tmp_path: Path) -> None:

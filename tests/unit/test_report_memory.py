@@ -25,7 +25,7 @@ SPLITS = [{"epoch": 3, "step": 12, "parts": 2}, {"epoch": 4, "step": 1, "parts":
 def test_a_training_in_micro_batches_is_told_and_one_in_whole_batches_is_not(
     tmp_path: Path, split: bool
 ) -> None:
-    """In the table of networks, in JSON, and as a caution below the headline."""
+    """In the table of networks, in JSON, and as a caution below the headline; so are precisions."""
     store, run = fill_store(
         tmp_path / "store",
         backbones=["scratch", "vgg16"],
@@ -36,7 +36,9 @@ def test_a_training_in_micro_batches_is_told_and_one_in_whole_batches_is_not(
     trial = next(name for name in run.trials if name.startswith("vgg16"))
     done = store.done_path(Task("train", trial, 4))
     atomic.write_json(
-        done, json.loads(done.read_text()) | {"micro_batches": SPLITS if split else []}
+        done,
+        json.loads(done.read_text())
+        | {"micro_batches": SPLITS if split else [], "precision": "fp32" if split else "bf16"},
     )
     page, told, _ = told_report(store, run)
     said = "trained in 4 micro-batches since epoch 3 (out of memory)"
@@ -46,6 +48,10 @@ def test_a_training_in_micro_batches_is_told_and_one_in_whole_batches_is_not(
     assert ("whole batches" in page) == split
     assert (
         any(f"VGG16 (seed 0) was {said}" in caution for caution in told["answer"]["cautions"])
+        == split
+    )
+    assert (
+        any("(bf16: Scratch; fp32: VGG16)" in caution for caution in told["answer"]["cautions"])
         == split
     )
     assert training[trial]["micro_batches"] == (SPLITS if split else [])

@@ -16,6 +16,8 @@ from orchestrator.analysis.spreads import Spread
 from orchestrator.analysis.standings import Standing
 
 LONGEST_IN_FIGURE = 32
+FEW = 4
+"""How many names a sentence lists."""
 MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
 
 
@@ -200,6 +202,12 @@ def repeats(standing: Standing) -> str:
     if trainings == len(splits):
         return count(trainings, "split")
     return f"{trainings} trainings on {count(len(splits), 'split')}"
+
+
+def few(names: Sequence[str]) -> str:
+    """The first names as a list in words, and how many more there are."""
+    more = len(names) - FEW
+    return listed([*names[:FEW], f"{more} more"] if more > 0 else list(names))
 
 
 def listed(names: Sequence[str]) -> str:

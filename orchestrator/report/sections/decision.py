@@ -64,8 +64,10 @@ def _table(
         "Weights’ licence",
         *(("Fits",) if limited else ()),
     )
-    rows = tuple(_row(each, metric, limited) for each in candidates)
-    best = tuple(at for at, each in enumerate(candidates) if each.backbone == decision.choice)
+    builds = {one.backbone for one in decision.int8}
+    rows = tuple(_row(each, metric, limited, each.backbone in builds) for each in candidates)
+    taken = decision.taken.backbone if decision.taken else None
+    best = tuple(at for at, each in enumerate(candidates) if each.backbone == taken)
     return Table(
         head,
         rows,
@@ -77,7 +79,7 @@ def _table(
     )
 
 
-def _row(one: Candidate, metric: Metric, limited: bool) -> tuple[str, ...]:
+def _row(one: Candidate, metric: Metric, limited: bool, in_int8: bool) -> tuple[str, ...]:
     whole = one.energy_share is not None and one.energy_share > 0.9999
     return (
         wording.title(one.backbone),
@@ -89,11 +91,13 @@ def _row(one: Candidate, metric: Metric, limited: bool) -> tuple[str, ...]:
         {"torch": "torch", "onnx": "ONNX"}.get(one.runtime or "", "–"),
         _cell(decision_words.megabytes(one.size_bytes), one.size_bytes),
         one.licence,
-        *((_fits(one),) if limited else ()),
+        *((_fits(one, in_int8),) if limited else ()),
     )
 
 
-def _fits(one: Candidate) -> str:
+def _fits(one: Candidate, in_int8: bool) -> str:
+    if one.fails and in_int8:
+        return "with 8-bit numbers"
     if one.fails:
         return ", ".join(LIMITS[limit] for limit in one.fails)
     return "unknown" if one.unknown else "yes"

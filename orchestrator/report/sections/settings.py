@@ -12,8 +12,6 @@ from orchestrator.report.rendering import wording
 from orchestrator.report.rendering.elements import Cell, Content, Table
 from orchestrator.report.report_data import ReportData
 
-MAX_NAMED = 4
-
 
 def section(report: ReportData) -> Content | None:
     """A row for each setting; None where no network has several."""
@@ -38,10 +36,10 @@ def best_told(results: Sequence[SettingResult]) -> str:
     named = [
         f"{wording.title(one.backbone)} ({wording.metric(metric, one.validation)} on validation, "
         f"{wording.metric(metric, one.tested)} on test images)"
-        for one in best[:MAX_NAMED]
+        for one in best[: wording.FEW]
     ]
-    if len(best) > MAX_NAMED:
-        named.append(f"{len(best) - MAX_NAMED} more, see Settings")
+    if len(best) > wording.FEW:
+        named.append(f"{len(best) - wording.FEW} more, see Settings")
     by = wording.noun(metric).removeprefix("test ")
     return f"By validation {by} the best: {wording.listed(named)}."
 
