@@ -4,7 +4,7 @@
 # make coverage  the tests, and the lines that none of them runs, in subprocesses too; slower
 # make chaos   inject faults into a running study and compare it with an undisturbed one (make chaos N=50 SEED=1)
 # make bench   compare speeds with other tools on this CPU (benchmarks/README.md), in 20 minutes; JSON in bench-results/
-# make catalog count the catalog's networks (docs/extending.md), then do what 'make reference' does
+# make catalog count the catalog's networks (docs/extending.md), list how libraries prepare images, then do what 'make reference' does
 # make reference write docs/commands.md and the tables of docs/spec.md and docs/report.md, from the code
 # make docs    the documents as a site, in site/; a link that leads nowhere is an error
 # make picture the packages, drawn from the imports, into docs/packages.svg
@@ -78,6 +78,7 @@ bench: $(VENV)/installed-dev
 
 catalog: $(VENV)/installed-dev
 	$(BIN)/python -m models.networks.counting
+	$(BIN)/python -m models.networks.library_preparations
 	$(MAKE) reference
 
 reference: $(VENV)/installed-dev

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -42,6 +42,12 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         broker_url=_broker_url(values),
         weights_dir=folder(weights_dir, "ORCH_WEIGHTS_DIR") if weights_dir else None,
     )
+
+
+def with_store(store: str | Path | None) -> Settings:
+    """The settings of the environment, with this store where one is given."""
+    settings = read()
+    return settings if store is None else replace(settings, store=folder(str(store), "store"))
 
 
 def _broker_url(values: Mapping[str, str]) -> str | None:

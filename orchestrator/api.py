@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jobs import settings as environment
 from jobs.settings import Settings
 from jobs.store.store import Store
 from orchestrator import stall_warning
 from orchestrator.parameter_names import names_parameters
-from orchestrator.run_handle import Place, RunHandle, settings_for
+from orchestrator.run_handle import Place, RunHandle
 
 
 @names_parameters
@@ -45,19 +46,25 @@ def rank(
     store: Place | None = None,
     workers: int | None = None,
     device: str | None = None,
+    skip_missing: bool = False,
     **keys: Any,
 ) -> RunHandle:
     """Rank networks by their frozen features (docs/rank.md), and return the run that does.
 
     `keys` are those of a specification that choose networks, images and their preparation, over
     those of the file `spec`, whose other keys are left out. `run.wait()`, then `run.ranking()`.
-    Raises a `jobs.errors.RequestError` for a bad request, and then nothing is written.
+    With `skip_missing`, networks whose weights are not on this machine are left out;
+    `run.spec.backbones` are the others. Raises a `jobs.errors.RequestError` for a bad request, and
+    then nothing is written.
     """
     from orchestrator.submission import begin
+    from orchestrator.submission import skip_missing as missing
     from orchestrator.submission.rank import rank_spec
 
-    asked = rank_spec(keys, spec)
-    return RunHandle(*begin.begin(asked, _watched(store), workers, device))
+    asked, settings = rank_spec(keys, spec), _watched(store)
+    with missing.hinting(skip_missing):
+        kept = missing.present(asked, settings)[0] if skip_missing else asked
+        return RunHandle(*begin.begin(kept, settings, workers, device))
 
 
 @names_parameters
@@ -68,7 +75,7 @@ def open_store(path: Place | None = None) -> StoreHandle:
 
 def _watched(store: Place | None) -> Settings:
     """The settings, whose store is watched: a program hears when it does not answer."""
-    settings = settings_for(store)
+    settings = environment.with_store(store)
     stall_warning.watch(settings.store)
     return settings
 
@@ -89,6 +96,12 @@ class StoreHandle:
         return [RunHandle(self.store, run) for run in self.store.whole_runs(self.store.run_names())]
 
     def run(self, name: str | None = None) -> RunHandle:
-        """The run of this name, by default the latest; raises `UnknownRun`."""
-        record = self.store.latest_run() if name is None else self.store.load_run(name)
-        return RunHandle(self.store, record)
+        """The run of this name, by default the latest; raises `UnknownRun`.
+
+        One that names an entry that this orch does not have, such as of a plugin, can be looked at,
+        cancelled and removed.
+        """
+        from jobs.store import named_runs
+
+        chosen = self.store.latest_name() if name is None else name
+        return RunHandle(self.store, named_runs.run_or_outline(self.store, chosen))

@@ -15,6 +15,7 @@ import click
 
 from orchestrator import own_packages
 from orchestrator.formatting import plain
+from orchestrator.terminal import signals
 from orchestrator.terminal.options import store_option
 
 COMMANDS = {
@@ -213,8 +214,8 @@ def _main(arguments: Sequence[str] | None) -> int:
         return _complain(
             usage_errors.error_line(error), error.exit_code if error.exit_code != 1 else 2
         )
-    except (KeyboardInterrupt, click.Abort):
-        return INTERRUPTED
+    except (KeyboardInterrupt, click.Abort) as interrupt:
+        return _interrupted(signals.SIGNALLED + signals.of(interrupt))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -235,6 +236,12 @@ def _main(arguments: Sequence[str] | None) -> int:
         return _complain(f"system error{where}: {error.strerror or error}.", 1)
 
 
+def _interrupted(code: int) -> int:
+    if code == INTERRUPTED:
+        return code
+    return _complain("stopped by SIGTERM. Give the same command again to go on.", code)
+
+
 def _complain(message: str, code: int) -> int:
     line = plain(" ".join(each.strip() for each in message.splitlines()))
     shown = line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
@@ -246,6 +253,7 @@ def main() -> None:
     """Entry point: exits with the code of `run`. File names that are not UTF-8 are escaped."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    signals.catch()
     code = run()
     if code == INTERRUPTED:  # a second Ctrl-C while threads end must not show a traceback
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib.util
 import json
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import errors, install_hints
-from jobs.catalog import reference
+from jobs.catalog import library_preparations, reference
 from jobs.errors import BadSpec, MissingExtra, MissingWeights, RequestError
 from jobs.spec.model import Spec
 from jobs.spec.networks import Network
@@ -64,7 +65,8 @@ def resolve(spec: Spec, classes: int, weights_dir: Path | None, local: bool) -> 
 
     Networks outside the catalog and own weights are checked. `local` says that this machine does
     the work: all weights have to be here then, and those of the catalog are checked too. Raises a
-    `RequestError`. Without torch the run's first task checks.
+    `RequestError`. Without torch the run's first task checks, and preparations are those that
+    `make catalog` has listed.
     """
     if not to_check(spec):
         if local:
@@ -72,8 +74,7 @@ def resolve(spec: Spec, classes: int, weights_dir: Path | None, local: bool) -> 
         return spec
     _require_timm(spec.backbones)
     if not has_torch():
-        _require_prepared(spec)
-        return spec
+        return _from_table(spec)
     requests = [_request(spec, name, local) for name in spec.backbones]
     answer = _ask(requests, classes, weights_dir)
     for described in answer["refused"].values():
@@ -120,14 +121,49 @@ def _require_timm(labels: Iterable[str]) -> None:
         )
 
 
-def _require_prepared(spec: Spec) -> None:
-    unknown = spec.unprepared()
-    if unknown:
+def _from_table(spec: Spec) -> Spec:
+    """The specification with listed preparations; raises `BadSpec` for networks without one."""
+    listed = {name: each for name in spec.unprepared() if (each := _listed(spec, name))}
+    resolved = spec.with_native({name: Network(**values) for name, values in listed.items()})
+    if unknown := resolved.unprepared():
         raise BadSpec(
             f"how images are prepared for {', '.join(unknown)} can be asked only where torch is "
-            "installed. Give image_size, resize, interpolation, crop, mean and deviation, or "
-            f"install it with: {install_hints.install_command('worker')}"
+            f"installed{_near(unknown[0])}. Give image_size, resize, interpolation, crop, mean and "
+            f"deviation, or install it with: {install_hints.install_command('worker')}"
         )
+    return resolved
+
+
+def _listed(spec: Spec, name: str) -> dict[str, Any] | None:
+    """The listed preparation of a network; a file of torchvision may be of its other weights."""
+    own_weights = spec.networks.get(name, Network()).weights is not None
+    if own_weights and reference.parse(name).library == "torchvision":
+        return None
+    return library_preparations.known(name)
+
+
+def _near(name: str) -> str:
+    """Why the list lacks a network of a library, and the nearest that it holds."""
+    library = reference.parse(name).library
+    if library not in library_preparations.LIBRARIES or library_preparations.known(name):
+        return ""
+    near = difflib.get_close_matches(name, library_preparations.labels(), n=1, cutoff=0.8)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f" ({library} {library_preparations.versions()[library]} has none of that name{hint})"
+
+
+def notes(spec: Spec) -> list[str]:
+    """A note where the preparations of a specification come from the list, not from torch."""
+    listed = [name for name in spec.backbones if library_preparations.known(name)]
+    if has_torch() or not listed:
+        return []
+    versions = library_preparations.versions()
+    used = dict.fromkeys(reference.parse(name).library for name in listed)
+    told = " and ".join(f"{library} {versions[library]}" for library in used)
+    return [
+        f"torch is not installed here, so images are prepared for {', '.join(listed)} as orch's "
+        f"list of {told} says, where nothing else is given. Workers should have these versions"
+    ]
 
 
 def _request(spec: Spec, name: str, local: bool) -> Asked:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib.util
 import os
 import tempfile
 from collections.abc import Callable, Collection, Sequence
@@ -78,7 +77,7 @@ def check_request(
     Weights are checked only if this machine does the work (no broker is named) and a backbone needs
     them. `check_networks` asks torch about networks that the catalog does not describe.
     `tell(done, total)` counts the files of the data folder as they are read. Without `writes`, the
-    store only has to be one, if it exists. Raises a `RequestError`.
+    store only has to be one, if it exists, and torch may be absent. Raises a `RequestError`.
     """
     if writes:
         require_writable(settings.store)
@@ -89,7 +88,7 @@ def check_request(
         _known_run(settings.store, spec, None)
     if settings.broker_url is not None:
         ping(settings.broker_url)
-    local = settings.broker_url is None
+    local = settings.broker_url is None and (writes or network_check.has_torch())
     source = sources.read(spec, tell)
     for weights in spec.grid.get("class_weights", [spec.class_weights]):
         class_weights.require_known(weights, source.classes)
@@ -122,22 +121,28 @@ def _begins_trained(spec: Spec, name: str) -> bool:
 def require_machine(settings: Settings, workers: int | None, device: str | None) -> None:
     """Raise a `RequestError` if this machine lacks what its workers or the embedded broker need."""
     from orchestrator.local import embedded_redis
-    from workers.devices import discovery, room
 
-    if workers is not None and not (type(workers) is int and 0 <= workers <= MAX_WORKERS):
-        raise BadSpec(f"--workers {workers!r}: a whole number from 0 to {MAX_WORKERS} is needed.")
+    require_workers(settings, workers, device)
     if settings.broker_url is None:
         embedded_redis.binary()
-    if local_workers(settings, workers) == 0:
-        return
-    discovery.require_device(device)
-    room.require_room(workers, device)
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
+    if local_workers(settings, workers) != 0 and not network_check.has_torch():
         raise MissingExtra(
             "local workers need torch, which is not installed. Install it with: "
             f"{install_hints.install_command('worker')} (or give --no-workers and start 'orch "
             "worker' elsewhere)."
         )
+
+
+def require_workers(settings: Settings, workers: int | None, device: str | None) -> None:
+    """Raise a `RequestError` for a number of workers or a device that is none of this machine."""
+    from workers.devices import discovery, room
+
+    if workers is not None and not (type(workers) is int and 0 <= workers <= MAX_WORKERS):
+        raise BadSpec(f"--workers {workers!r}: a whole number from 0 to {MAX_WORKERS} is needed.")
+    if local_workers(settings, workers) == 0:
+        return
+    discovery.require_device(device)
+    room.require_room(workers, device)
 
 
 def local_workers(settings: Settings, workers: int | None) -> int | None:

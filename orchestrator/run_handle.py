@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs import settings as environment
 from jobs.errors import OrchError
-from jobs.settings import Settings
+from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
 from orchestrator.exported import Exported
 from orchestrator.parameter_names import names_parameters
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from jobs.maintenance.removal import Removal
     from jobs.spec.model import Spec
-    from jobs.store.runs import Run
     from models.export.trained_network import TrainedNetwork
     from orchestrator.analysis.ranking import Ranking
     from orchestrator.monitoring.status import RunStatus
@@ -37,13 +36,19 @@ class RunHandle:
     """One run: its progress, its results, its networks."""
 
     store: Store = field(repr=False)
-    record: Run = field(repr=False)
+    outline: Run | RunOutline = field(repr=False)
     look: Callable[[], RunStatus] | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
         """Its name, as `orch status` shows it."""
-        return self.record.name
+        return self.outline.name
+
+    @property
+    def record(self) -> Run:
+        """Its whole record; raises `UnknownEntry` where it names what this orch does not have."""
+        known = self.outline
+        return known if isinstance(known, Run) else self.store.load_run(known.name)
 
     @property
     def spec(self) -> Spec:
@@ -62,7 +67,7 @@ class RunHandle:
             return self.look()
         from orchestrator.monitoring.status import run_status
 
-        return run_status(self.store, self.record)
+        return run_status(self.store, self.outline)
 
     def wait(self, timeout_s: float | None = None) -> RunStatus:
         """Wait until it is over, and return its status.
@@ -112,11 +117,9 @@ class RunHandle:
         """
         from orchestrator.submission import evaluate, launch
 
-        chosen = settings_for(self.store.root)
+        chosen = environment.with_store(self.store.root)
         own_images = None if images is None else str(images)
-        grown, _ = evaluate.submit(
-            chosen, self.record.name, str(data), own_images, name, workers, device
-        )
+        grown, _ = evaluate.submit(chosen, self.name, str(data), own_images, name, workers, device)
         here, _, _ = launch.begin(chosen, self.store, grown, workers, device)
         handle = RunHandle(self.store, grown)
         return replace(handle, look=launch.watching(self.store, grown, here))
@@ -144,7 +147,11 @@ class RunHandle:
 
         limits = constraints.read(max_latency, max_size)
         wanted = list(write.DEFAULT if formats is None else formats)
-        out = self.store.report_folder(self.name) if path is None else _folder(path)
+        out = (
+            self.store.report_folder(self.name)
+            if path is None
+            else environment.folder(str(path), "the folder")
+        )
         leading = None if metric is None else metrics.from_option(metric)
         return write.write_report(
             self.store, self.record, out, tuple(periods), wanted, leading, margin, limits
@@ -220,7 +227,11 @@ class RunHandle:
         optional_packages.require(("torch", *formats))
         training = choose_training(self.store, self.record, backbone, seed, period, split, setting)
         name = f"{training.subject}-e{training.epoch:04d}"
-        out = self.store.export_folder(self.name) / name if path is None else _folder(path)
+        out = (
+            self.store.export_folder(self.name) / name
+            if path is None
+            else environment.folder(str(path), "the folder")
+        )
         from models.export import write
 
         compared = write.export(self.store, self.name, training, formats, out, tell)
@@ -245,7 +256,7 @@ class RunHandle:
         """
         from orchestrator.submission import bench, launch
 
-        chosen = settings_for(self.store.root)
+        chosen = environment.with_store(self.store.root)
         asked = bench.checked(
             chosen,
             self.store,
@@ -281,20 +292,9 @@ class RunHandle:
         Raises `RequestError` while its tasks are running, unless it is cancelled.
         """
         from jobs.maintenance import removal
+        from jobs.store import named_runs
         from orchestrator.monitoring import idle
 
-        idle.require_idle(self.store, self.record, waits=not dry_run)
-        act = removal.plan_removal if dry_run else removal.remove_run
-        return act(self.store, self.record)
-
-
-def settings_for(store: Place | None) -> Settings:
-    """The settings of the environment, with this store where one is given."""
-    settings = environment.read()
-    if store is None:
-        return settings
-    return replace(settings, store=environment.folder(str(store), "store"))
-
-
-def _folder(path: Place) -> Path:
-    return environment.folder(str(path), "the folder")
+        run = named_runs.run_or_outline(self.store, self.name)
+        idle.require_idle(self.store, run, waits=not dry_run)
+        return (removal.plan_removal if dry_run else removal.remove_run)(self.store, run)

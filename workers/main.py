@@ -16,7 +16,7 @@ from typing import Any
 
 from celery import Celery, signals
 
-from jobs import atomic
+from jobs import atomic, file_names
 from jobs.errors import BrokerUnreachable
 from jobs.settings import Settings
 from jobs.store import codec
@@ -89,7 +89,7 @@ def _prepare(
     _tell_of_store(store, broker_url)
     os.environ.update(chosen.environment())
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
-    called = re.sub(r"[^A-Za-z0-9._-]", "-", name or f"{host}-{chosen.name}-{os.getpid()}")
+    called = file_names.plain(name or f"{host}-{chosen.name}-{os.getpid()}")
     codec.refuse_newer(HeartbeatRecord, store.heartbeat_path(called))
     heartbeat.refuse_namesake(store, called)
     logs.name_process(host, called)

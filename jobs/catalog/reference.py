@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Literal, NamedTuple
 
+from jobs import file_names
 from jobs.catalog.backbones import CATALOG
 from jobs.catalog.suggest import SHOWN, unknown
 from jobs.errors import UnknownBackbone
@@ -18,6 +19,7 @@ EXAMPLES = {"torchvision": "convnext_tiny", "timm": "vit_small_patch16_224", "en
 FORMS = "torchvision:NAME, timm:NAME, FILE.py:FUNCTION or entry:NAME"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
+FILE_NAME = re.compile(r"[\w.+-]{1,60}", re.ASCII)
 SLUG_LENGTH = 56
 DIGITS = 8
 """Digits of a checksum in the name of a trial."""
@@ -36,11 +38,14 @@ class Reference(NamedTuple):
 
     @property
     def label(self) -> str:
-        """What the column `backbone` holds: the reference as given, an own file without folders."""
+        """What the column `backbone` holds: the reference as given, an own file without folders.
+
+        What else than letters, digits, '.', '_', '+' and '-' is in its name becomes a '-'.
+        """
         if self.library == "catalog":
             return self.name
         if self.path is not None:
-            return f"{PurePath(self.path).name}:{self.name}"
+            return f"{_shown_name(self.path)}:{self.name}"
         return f"{self.library}:{self.name}"
 
 
@@ -80,12 +85,18 @@ def _of_file(given: str, path: str, function: str) -> Reference:
             f"'{given[:SHOWN]}' names no function after the file. Write {path[:SHOWN]}:FUNCTION, "
             "where FUNCTION(num_classes) returns the network."
         )
-    if not re.fullmatch(r"[\w.+-]{1,60}", PurePath(path).name, re.ASCII):
+    if not FILE_NAME.fullmatch(_shown_name(path)):
         raise UnknownBackbone(
             f"'{PurePath(path).name[:SHOWN]}' is not a usable file name: give one of at most 60 "
-            "letters, digits, '.', '_', '+' and '-'."
+            "characters."
         )
     return Reference("file", function, path)
+
+
+def _shown_name(path: str) -> str:
+    """The name of an own file as results hold it."""
+    name = PurePath(path).name
+    return name if FILE_NAME.fullmatch(name) else file_names.plain(name)
 
 
 def _unknown_prefix(given: str, prefix: str) -> str:

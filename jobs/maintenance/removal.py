@@ -16,11 +16,10 @@ from jobs.maintenance.prune import DEAD_AFTER_S, Prunable, remove, touched
 from jobs.spec.networks import own_files
 from jobs.store import codec, tables
 from jobs.store.features import FeaturesRecord
-from jobs.store.runs import Run, RunOutline, read_outline
+from jobs.store.runs import PLAIN_NAME, Run, RunOutline, read_outline
 from jobs.store.store import Store
 from jobs.task import KINDS, ON
 
-PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 REMOVED = ".removed"
 """The name of a run's folder ends so while the rest of the run is removed."""
 
@@ -182,10 +181,8 @@ def _networks(store: Store, run: Run | RunOutline, others: Iterable[str]) -> lis
 
 
 def _network_files(run: Run | RunOutline) -> set[str]:
-    """The names of its own files in the store; of an outline those that are plain names."""
-    if isinstance(run, Run):
-        return {name for network in run.spec.networks.values() for name in network.files}
-    networks = run.settings.get("networks")
+    """The names of its own files in the store, as its record holds them; only plain names."""
+    networks = run.recorded_spec.get("networks")
     each = networks.values() if isinstance(networks, dict) else ()
     own = [(one.get("source"), one.get("weights")) for one in each if isinstance(one, dict)]
     files = (name for source, weights in own for name in own_files(source, weights))

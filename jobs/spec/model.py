@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from jobs import file_names
 from jobs.catalog.augmentations import AUGMENTATIONS
 from jobs.catalog.backbones import CATALOG
 from jobs.catalog.built_in_data import BUILT_IN_DATA
@@ -148,7 +149,7 @@ class Spec(GridSettings):
         if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
             raise ValueError(
                 "at most 80 letters, digits, '.', '_' and '-' are allowed, the first a letter or "
-                "digit"
+                f"digit, such as {file_names.plain(name).strip('.-_')[:80] or 'my-run'!r}"
             )
         return name
 

@@ -20,7 +20,8 @@ from jobs.versions import numbers, version_of
 if TYPE_CHECKING:
     from jobs.spec.model import Spec
 
-NAME_OF_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""A name of a run, or of a file beside others: of letters, and no path."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from jobs.errors import BadSpec, DamagedFile, OutOfReach, StoreUnusable, Unknown
 from jobs.store import codec, decisions, identity, stall_watch
 from jobs.store.ledger import LedgerStore
 from jobs.store.records import CancelledRecord, RunRecord, ThreadsRecord, TrialRecord
-from jobs.store.runs import NAME_OF_RUN, Run, RunOutline, read_outline, read_run
+from jobs.store.runs import PLAIN_NAME, Run, RunOutline, read_outline, read_run
 from jobs.store.trials import read_trial
 from jobs.task import Task, Trial
 
@@ -199,7 +199,7 @@ class Store(LedgerStore):
     def _described(self, name: str, read: Callable[[Path, tuple[int, ...]], T]) -> T:
         path = self.run_path(name)
         try:
-            if NAME_OF_RUN.fullmatch(name):
+            if PLAIN_NAME.fullmatch(name):
                 return read(path, atomic.file_state(path))
         except (FileNotFoundError, NotADirectoryError):
             pass

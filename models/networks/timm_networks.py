@@ -100,12 +100,18 @@ def preparation_of(described: dict[str, Any], name: str) -> Preparation:
             f"{name} takes images of {height} x {width} with {channels} channel(s); orch gives "
             "squares of three colours."
         )
+    crop = described.get("crop_pct", 0.875)
+    if not 0.1 < crop <= 1:
+        raise BadSpec(
+            f"{name} wants images with a border around them (crop_pct {crop}), which orch does not "
+            f"do. Give the whole preparation: {', '.join(Preparation.model_fields)}."
+        )
     interpolation = described.get("interpolation", "bicubic")
     return Preparation(
         image_size=height,
         resize=RESIZE.get(described.get("crop_mode") or "center", "crop"),
         interpolation=interpolation if interpolation in INTERPOLATIONS else "bilinear",
-        crop=described.get("crop_pct", 0.875),
+        crop=crop,
         mean=tuple(described.get("mean", (0.485, 0.456, 0.406))),
         deviation=tuple(described.get("std", (0.229, 0.224, 0.225))),
     )

@@ -42,7 +42,7 @@ def flower_command(settings: Settings, port: int, address: str) -> None:
     """
     from orchestrator import preflight
     from orchestrator.submission import launch
-    from orchestrator.terminal import stalled_store
+    from orchestrator.terminal import signals, stalled_store
     from workers.messaging import flower
 
     if importlib.util.find_spec("flower") is None:
@@ -58,6 +58,7 @@ def flower_command(settings: Settings, port: int, address: str) -> None:
         click.echo(f"warning: {OPEN_TO_ALL}", err=True)
     store_id = launch.open_store(settings).id
     stalled_store.end()  # the broker alone is asked from here on
+    signals.leave()
     flower.run(broker_url, port, address, store_id)
 
 

@@ -37,7 +37,7 @@ def metrics_command(settings: Settings, listen: str | None, gpus_only: bool) -> 
     """
     from orchestrator.prometheus import server
     from orchestrator.prometheus.bounded import BoundedReader
-    from orchestrator.terminal import stalled_store
+    from orchestrator.terminal import signals, stalled_store
 
     if importlib.util.find_spec("prometheus_client") is None:
         raise MissingExtra(
@@ -54,6 +54,7 @@ def metrics_command(settings: Settings, listen: str | None, gpus_only: bool) -> 
         click.echo(as_text(first), nl=False)
         return
     stalled_store.end()  # scrapes have their own limit, and the server goes on
+    signals.leave()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     exposure = server.Exposure(BoundedReader(reader, SCRAPE_LIMIT_S, settings.store))
     serving = server.start(address, exposure)

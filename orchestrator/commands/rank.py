@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,13 +154,13 @@ def _recorded(
 ) -> tuple[Store, Run, list[str], bool]:
     """The run that is asked for, checked and recorded."""
     from orchestrator import network_check
-    from orchestrator.submission import rank, record
+    from orchestrator.submission import rank, record, skip_missing
     from orchestrator.terminal import progress_bar
 
     skips = options.pop("skip_missing")
     spec = rank.rank_spec(given_keys(options), spec_file)
     spec = _present(spec, settings) if skips else spec
-    with contextlib.ExitStack() as reading, _hinting(skips):
+    with contextlib.ExitStack() as reading, skip_missing.hinting(skips):
         tell = reading.enter_context(progress_bar.progress_when_slow("reading the data folder"))
         store, run, request = record.record(
             spec, settings, workers, device, tell, notes_on_data, network_check.resolve
@@ -175,28 +174,11 @@ def _recorded(
     return store, run, [plain(line) for line in said], request.known is not None
 
 
-@contextlib.contextmanager
-def _hinting(skips: bool) -> Iterator[None]:
-    """Missing weights are told with the option that ranks the other networks."""
-    from jobs.errors import MissingWeights
-    from orchestrator.submission import skip_missing
-
-    try:
-        yield
-    except MissingWeights as error:
-        raise MissingWeights(f"{error}{'' if skips else skip_missing.HINT}") from None
-
-
 def _present(spec: Spec, settings: Settings) -> Spec:
     """The specification without networks whose weights are missing, which are told."""
     from orchestrator.submission import skip_missing
 
-    if settings.broker_url is not None:
-        raise click.UsageError(
-            "--skip-missing looks for weights on this machine, but ORCH_BROKER_URL is set, so "
-            "others may do the work. Leave it out."
-        )
-    kept, absent = skip_missing.without_missing(spec, settings.weights_dir)
+    kept, absent = skip_missing.present(spec, settings)
     if absent:
         names = plain(", ".join(absent))
         click.echo(f"left out, as their weights are not here: {names}", err=True)

@@ -47,7 +47,7 @@ def up_command(
     from orchestrator.terminal import progress_bar
 
     preflight.require_writable(settings.store)
-    preflight.require_machine(settings, workers if workers == 0 else 1, device)
+    preflight.require_machine(settings, 1 if workers is None else workers, device)
     if settings.broker_url is not None:
         preflight.require_broker(settings.broker_url)
     launch.open_store(settings)

@@ -123,7 +123,7 @@ def _forecast(
     with reading:
         check = _asking_torch(reading.close, as_json)
         request = record.check(spec, settings, workers, device, tell, check, writes=False)
-    notes = notes_on_data(request)
+    notes = [*notes_on_data(request), *_refused_here(settings, workers, device)]
     told = forecast.forecast(request, settings, workers, device)
     if as_json:
         emit(told.as_dict())
@@ -134,6 +134,18 @@ def _forecast(
     for line in [*said, *(f"note: {note}" for note in notes)]:
         click.echo(plain(line))
     return 0
+
+
+def _refused_here(settings: Settings, workers: int | None, device: str | None) -> list[str]:
+    """Why this machine could not do the work, or start it; nothing where it can."""
+    from jobs.errors import RequestError
+    from orchestrator import preflight
+
+    try:
+        preflight.require_machine(settings, workers, device)
+    except RequestError as error:
+        return [f"without --dry-run this would be refused here: {error}"]
+    return []
 
 
 def _asking_torch(before: Callable[[], None], as_json: bool) -> CheckNetworks:

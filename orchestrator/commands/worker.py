@@ -102,11 +102,11 @@ def worker_command(
     Exit code 2: waiting does not help, such as without the device. Exit code 75: a later start may
     succeed, such as without a broker.
     """
-    from orchestrator.terminal import stalled_store
-
-    stalled_store.watch(settings.store, TEMPORARY)
+    from orchestrator.terminal import signals, stalled_store
     from workers import logs
 
+    signals.leave()
+    stalled_store.watch(settings.store, TEMPORARY)
     chosen, rest = logs.chosen_format(log_format), (threads, name, idle_exit_s, slots)
     try:
         if device == "all":

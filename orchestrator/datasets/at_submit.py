@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jobs.data.data_source import DataSource
 from jobs.errors import BadFolder
 from jobs.spec.model import Spec
+from orchestrator import network_check
 from orchestrator.datasets import findings, notes
 
 if TYPE_CHECKING:
@@ -20,11 +21,13 @@ MAX_LOOKED_AT = 20_000
 def of_request(
     request: Request, tell: Callable[[int, int], None] = lambda done, total: None
 ) -> list[str]:
-    """Notes on the data of a request; those that were recorded where its run exists.
+    """Notes on the data of a request and its preparation; the recorded ones where its run exists.
 
     Raises `BadFolder` for what preparing the data set would fail on.
     """
-    return [*request.known.notes] if request.known else lines(request.source, request.spec, tell)
+    if request.known:
+        return [*request.known.notes]
+    return [*lines(request.source, request.spec, tell), *network_check.notes(request.spec)]
 
 
 def lines(

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from orchestrator.analysis.analysis import Analysis
+from orchestrator.analysis.leader import Leader
 from orchestrator.analysis.metrics import METRICS, Metric
 from orchestrator.analysis.pairwise import PairwiseTest
 from orchestrator.analysis.run_data import RunData
@@ -120,7 +121,22 @@ def _answer(run_data: RunData, analysis: Analysis, headline: Headline) -> dict[s
         "doubtful": len(ranking) > 1 and ranking[1]["backbone"] in alike,
         "leads": bool(analysis.verdict and analysis.verdict.leads),
         "ranking": ranking,
+        "unranked": _unranked(run_data, lead),
     }
+
+
+def _unranked(run_data: RunData, lead: Leader) -> list[dict[str, Any]]:
+    """The networks that the ranking leaves out, with their value and why."""
+    ranked = {standing.backbone for standing in lead.ranking}
+    return [
+        {
+            "backbone": standing.backbone,
+            standing.metric.name: standing.lead.mean if standing.lead else None,
+            "why": "learned nothing" if standing.lead else "no result",
+        }
+        for standing in run_data.comparison.at(lead.period)
+        if standing.backbone not in ranked
+    ]
 
 
 def _learning(run_data: RunData) -> dict[str, Any]:

@@ -15,11 +15,12 @@ KEYS = {
     "on: mean of `metric` after `period`; `margin` is the lead in the same unit; `alike` are "
     "the networks that it does not beat: over seeds and images, or on these images with one "
     "seed; `doubtful` when the next is one of them; `leads` when it beats every other over seeds "
-    "and images; `learned_nothing` has trials left out of the ranking when they are all of a "
-    "network's: the class they predict most, its share of the images, their accuracy; `baselines` "
-    "what chance and the commonest class reach; `settling` says how many test images, seeds or "
-    "splits would show the difference to the next network that the best does not beat, by the "
-    "power of these tests (shares of images; null: nothing to settle)",
+    "and images; `unranked` are networks that the ranking leaves out, with their value and `why` "
+    "(no result: null); `learned_nothing` has trials left out of the ranking when they are all of "
+    "a network's: the class they predict most, its share of the images, their accuracy; "
+    "`baselines` what chance and the commonest class reach; `settling` says how many test images, "
+    "seeds or splits would show the difference to the next network that the best does not beat, by "
+    "the power of these tests (shares of images; null: nothing to settle)",
     "decision": "the network to take (`choice`) under `constraints` (milliseconds and bytes; "
     "null: none), by `choice_runtime` (`torch`, `onnx` or `int8`; null: not measured), in words, "
     "and how sure that is; `candidates` has each network, best first, "
@@ -46,12 +47,12 @@ KEYS = {
     "(a share, 0..1, or a number)",
     "standings": "one entry for each period and network: mean, deviation (n - 1; null for one "
     "seed), n and Student's 95% interval over seeds of test accuracy, test loss (nats an image) "
-    "and training time (seconds of epochs; `feature_seconds` of a trial's first period come "
-    "before them); `image_interval` is Wilson's 95% interval of the mean accuracy over images; "
-    "`lead_interval` that of the leading metric; `metrics` has every metric by name, those of "
-    "predictions for the shown periods; under `trials` each seed's counts with its Wilson 95% "
-    "interval, and its metrics. With several splits `trials` have their `split_seed`, and "
-    "spreads and `lead_interval` are over splits",
+    "and training time (seconds of this period's epochs alone, as in each of `trials`; `cost` has "
+    "the whole; `feature_seconds` of a trial's first period come before them); `image_interval` is "
+    "Wilson's 95% interval of the mean accuracy over images; `lead_interval` that of the leading "
+    "metric; `metrics` has every metric by name, those of predictions for the shown periods; under "
+    "`trials` each seed's counts with its Wilson 95% interval, and its metrics. With several "
+    "splits `trials` have their `split_seed`, and spreads and `lead_interval` are over splits",
     "settings": "in a grid, each setting of a network that has several: mean validation accuracy "
     "and loss of the tested epochs, mean test accuracy, `metric` with its means on `validation` "
     "and `tested`, and `best` for that with the best validation value of its network. Objects with "

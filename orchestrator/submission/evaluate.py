@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from jobs import file_names
 from jobs import settings as environment
 from jobs.data import sources
 from jobs.data.data_source import DataSource
@@ -89,13 +90,14 @@ def check(
     for task in trainings:
         _require_checkpoint(store, task)
     source = _read(store, run, data, images, tell)
-    files, named = listed(source), _name(name, source)
+    files = listed(source)
     data_sets, tasks = dict[str, DataSettings](), list[Task]()
     for task in trainings:
         settings = _settings(store, source, store.load_trial(task.subject).data)
         other = source.data_id(settings)
         data_sets[other] = settings
         tasks.append(replace(task, kind="evaluate", data=other))
+    named = _name(store, run, name, source, data_sets)
     record = _matched(store, run, source, files, named, tuple(data_sets))
     repeated, seen = _require_new(store, run, record), _seen(store, run, files)
     return OtherRequest(source, record, data_sets, tuple(tasks), seen, chosen.absent, repeated)
@@ -256,15 +258,21 @@ def _require_new(store: Store, run: Run, record: OtherDataRecord) -> bool:
     return False
 
 
-def _name(given: str | None, source: DataSource) -> str:
-    """The name of the other data in the report: as given, else that of the folder or file."""
+def _name(
+    store: Store, run: Run, given: str | None, source: DataSource, data_sets: Container[str]
+) -> str:
+    """The name of the other data in the report: as given, else that of the folder or file.
+
+    Data that were evaluated before keep their name.
+    """
+    plain = file_names.plain(given or Path(source.origin).name).strip(".-_")[:80] or "other"
     if given is None:
-        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(source.origin).name).strip(".-_")
-        return plain[:80] or "other"
+        known = other_data.recorded(store, run.name)
+        return next((e.name for e in known if any(d in data_sets for d in e.data_sets)), plain)
     if not NAME.fullmatch(given):
         raise BadSpec(
             f"--name {given[:80]!r}: at most 80 letters, digits, '.', '_' and '-' are allowed, the "
-            "first a letter or digit."
+            f"first a letter or digit, such as {plain!r}."
         )
     return given
 

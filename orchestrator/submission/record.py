@@ -64,12 +64,13 @@ def check(
 ) -> Request:
     """Check everything; writes nothing. Raises a `RequestError`.
 
-    Without `writes`, the store need not be writable.
+    Without `writes`, the store need not be writable, nor the machine able to do the work.
     """
     from orchestrator import network_check, preflight
     from orchestrator.submission import rank
 
-    preflight.require_machine(settings, workers, device)
+    require = preflight.require_machine if writes else preflight.require_workers
+    require(settings, workers, device)
     with rank.no_random_weights() if spec.rank else contextlib.nullcontext():
         return preflight.check_request(
             spec,

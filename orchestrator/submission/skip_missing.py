@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from jobs.catalog.backbones import CATALOG
 from jobs.catalog.reference import parse
-from jobs.errors import MissingWeights
+from jobs.errors import MissingWeights, RequestError
+from jobs.settings import Settings
 from jobs.spec.model import Spec
 from jobs.spec.networks import Network
 from models.networks import weights
 from orchestrator import network_check
 
 HINT = " Or leave such networks out with --skip-missing."
+
+
+@contextlib.contextmanager
+def hinting(skips: bool) -> Iterator[None]:
+    """Missing weights are told with the option that ranks the other networks."""
+    try:
+        yield
+    except MissingWeights as error:
+        raise MissingWeights(f"{error}{'' if skips else HINT}") from None
+
+
+def present(spec: Spec, settings: Settings) -> tuple[Spec, tuple[str, ...]]:
+    """`without_missing`; raises `RequestError` where other machines may do the work."""
+    if settings.broker_url is not None:
+        raise RequestError(
+            "--skip-missing looks for weights on this machine, but ORCH_BROKER_URL is set, so "
+            "others may do the work. Leave it out."
+        )
+    return without_missing(spec, settings.weights_dir)
 
 
 def without_missing(spec: Spec, weights_dir: Path | None) -> tuple[Spec, tuple[str, ...]]:

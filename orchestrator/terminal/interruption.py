@@ -15,29 +15,21 @@ from typing import NoReturn
 import click
 
 from jobs.settings import Settings
+from orchestrator.terminal import signals
 from orchestrator.terminal.options import call
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
-class Ended(KeyboardInterrupt):
-    """Ctrl-C, or a signal that asks the command to end; `number` is the signal's."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
-
-
 @contextlib.contextmanager
 def _signals_interrupt() -> Iterator[None]:
-    """Meanwhile SIGTERM and SIGHUP raise `Ended`. Ignored ones stay ignored, as under `nohup`."""
+    """Meanwhile SIGTERM and SIGHUP raise `signals.Ended`; ignored ones (`nohup`) stay ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in ENDING}
-    for number in ENDING:
-        if before[number] == signal.SIG_DFL:
-            signal.signal(number, _end)
+    before = {number: signal.getsignal(number) for number in ENDING if signals.uncaught(number)}
+    for number in before:
+        signal.signal(number, _end)
     try:
         yield
     finally:
@@ -56,23 +48,22 @@ def ends_with(settings: Settings, words: str) -> Iterator[None]:
             yield
         except KeyboardInterrupt as interrupt:
             click.echo(words + _stopping_workers(settings), err=True)
-            number = interrupt.number if isinstance(interrupt, Ended) else signal.SIGINT
-            raise click.exceptions.Exit(128 + number) from None
+            code = signals.SIGNALLED + signals.of(interrupt)
+            raise click.exceptions.Exit(code) from None
 
 
 def _stopping_workers(settings: Settings) -> str:
-    """How to stop the workers of this machine; nothing where it has none."""
-    from orchestrator.monitoring import heartbeats
+    """How to stop the workers that orch has started on this machine; nothing where it has none."""
+    from orchestrator.local import stack
 
-    signs = heartbeats.read_heartbeats(settings.store)
-    if settings.broker_url is not None and not any(sign.here and sign.fresh for sign in signs):
+    if not stack.look(settings).workers:
         return ""
     return f". Stop this machine's workers with: {call(settings, 'down')}"
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
     _detach_closed_terminals()
-    raise Ended(number)
+    raise signals.Ended(number)
 
 
 def _detach_closed_terminals() -> None:

@@ -34,7 +34,7 @@ def test_the_lines_of_the_document_submit_wait_report_and_answer(
     monkeypatch.chdir(tmp_path)
     shutil.copytree(animal_folder, tmp_path / "next-year")
     shutil.copy(animal_folder / "bear" / "000.png", tmp_path / "cat.jpg")
-    (lines,) = fenced(ROOT / "docs" / "api.md", "python")
+    lines, _ = fenced(ROOT / "docs" / "api.md", "python")
     names: dict[str, Any] = {}
     try:
         lines = lines.replace('store="my-store"', 'store="my-store", workers=1')

@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -234,3 +235,25 @@ def test_slow_commands_show_that_they_work(
     assert code == 0
     assert " ..." in screen.getvalue()
     assert screen.getvalue().endswith("\r\x1b[K")
+
+
+def test_sigterm_while_a_command_loads_is_told() -> None:
+    """With the exit code that it has later."""
+    program = """
+import signal, sys
+from orchestrator import cli
+class Sender:
+    def find_spec(name, path=None, target=None):
+        if name.startswith("orchestrator.commands."):
+            signal.raise_signal(signal.SIGTERM)
+sys.meta_path.insert(0, Sender)
+cli.main()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "status"], capture_output=True, text=True, timeout=60
+    )
+
+    assert ended.returncode == 128 + signal.SIGTERM
+    assert (
+        ended.stderr.strip() == "error: stopped by SIGTERM. Give the same command again to go on."
+    )

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from support.refusals import Terminal
 
+from jobs.catalog import library_preparations
 from jobs.data import sources
 from jobs.errors import BadSpec, UnknownBackbone
 from jobs.spec import model
-from jobs.spec.networks import STUDY
+from jobs.spec.networks import STUDY, Network
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import network_check
@@ -164,18 +165,42 @@ def test_a_network_that_ends_the_checking_process_is_named(tmp_path: Path) -> No
         network_check._ask([asked], 2, None)
 
 
-def test_without_torch_the_preparation_has_to_be_given(
+def test_without_torch_the_preparation_of_an_unknown_network_has_to_be_given(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A guess could change results."""
+    """A guess could change results. A misspelt name is answered with the nearest."""
     monkeypatch.setattr(network_check, "has_torch", lambda: False)
 
     line = terminal.refuses(
-        ("submit", "--backbone", "timm:resnet18", "--no-workers"),
-        "how images are prepared for timm:resnet18",
+        ("submit", "--backbone", "timm:resnett18", "--no-workers"),
+        "how images are prepared for timm:resnett18",
     )
 
+    assert "has none of that name; did you mean 'timm:resnet18'?" in line
     assert "image_size, resize, interpolation, crop, mean and deviation" in line
+
+
+def test_without_torch_listed_networks_are_prepared_as_torch_says(
+    animal_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list is that of the installed libraries, which a note names."""
+    pytest.importorskip("torchvision")
+    timm = pytest.importorskip("timm")
+    from models.networks import library_preparations as written
+
+    names = ["torchvision:inception_v3", "timm:resnet10t", "timm:vit_tiny_patch16_224.augreg_in21k"]
+    spec = model.build({"backbones": names, "data": str(animal_folder), "weights": "none"})
+    natives = {name: Network(**(written.preparation_of(name) or {})) for name in names}
+    monkeypatch.setattr(network_check, "has_torch", lambda: False)
+    listed = network_check.resolve(spec, 3, None, local=False)
+    sample = written.labels()[::40]
+
+    assert listed == spec.with_native(natives)
+    assert {n: library_preparations.known(n) for n in sample} == {
+        n: written.preparation_of(n) for n in sample
+    }
+    assert library_preparations.versions()["timm"] == timm.__version__
+    assert f"timm {timm.__version__}" in network_check.notes(listed)[0]
 
 
 def test_without_torch_the_first_task_checks_a_network_whose_preparation_is_given(

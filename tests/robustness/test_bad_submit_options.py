@@ -58,6 +58,7 @@ WORDS = [
     (["--precision", ""], "one of auto, fp32, bf16"),
     (["--data", ""], "not a folder name"),
     (["--name", ""], "at most 80 letters, digits"),
+    (["--workers", "200", "--device", "cpu"], "such as one for each core"),
     (["--name", "-dash"], "at most 80 letters, digits"),
     (["--backbone", "\x1b]0;owned\x07"], "unknown backbone"),
     (["--all-backbones"], "Give only one of them"),

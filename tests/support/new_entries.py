@@ -13,7 +13,9 @@ from jobs.catalog.built_in_data import BUILT_IN_DATA, BuiltInData
 from jobs.catalog.corruptions import CORRUPTIONS, Corruption
 from jobs.catalog.optimisers import OPTIMISERS, Optimiser
 from jobs.catalog.schedules import SCHEDULES, Schedule
+from support.command_lines import ROOT, fenced
 
+GUIDE = ROOT / "docs" / "extending.md"
 BACKBONE = Backbone(
     name="resnet18",
     title="ResNet18",
@@ -63,10 +65,11 @@ def add(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def add_to_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Add a metric of predictions, one of evaluations and a section, and nothing else anywhere."""
+    """Add a metric of predictions, one of evaluations and a section, and nothing else anywhere.
+
+    The section is that of the guide.
+    """
     from orchestrator.analysis.metrics import METRICS, Metric
-    from orchestrator.report.rendering.elements import Content, Figures, Table
-    from orchestrator.report.rendering.figure import draw_chart
     from orchestrator.report.sections.registry import SECTIONS, SectionEntry
 
     sure = Metric(
@@ -88,12 +91,10 @@ def add_to_report(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(METRICS, sure.name, sure)
     monkeypatch.setitem(METRICS, wrong.name, wrong)
 
-    def render(report: Any) -> Content:
-        chart = draw_chart("epochs", "A figure", "", (2, 2), lambda figure: figure.add_subplot())
-        table = Table(("Epochs",), ((str(report.run_data.run.spec.epochs),),), name="epochs")
-        return Content("How long it took.", (table, Figures((chart,))))
-
-    entry = SectionEntry("epochs", "Number of epochs", "epochs of the run", render)
+    shown: dict[str, Any] = {}
+    (example,) = [block for block in fenced(GUIDE, "python") if "def section(" in block]
+    exec(example, shown)
+    entry = SectionEntry("hardware", "Hardware", "the devices of the run", shown["section"])
     monkeypatch.setitem(SECTIONS, entry.name, entry)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support import coloured_animals
+from support.command_lines import ROOT, fenced
 from support.fakes import fill_store
 from support.half_done import half_done_run
 
@@ -77,6 +78,24 @@ def test_a_report_is_written_where_it_is_asked_for(
 
     assert page == tmp_path / "out" / "report.md"
     assert "Scratch" in page.read_text()
+
+
+def test_the_gate_of_the_document_ends_with_1_for_the_worse_run(
+    study: tuple[Store, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second run trains for longer, which helps."""
+    pytest.importorskip("matplotlib", reason="the extra 'report' is not installed")
+    _, gate = fenced(ROOT / "docs" / "api.md", "python")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ORCH_STORE", str(study[0].root))
+    codes = []
+    for names in (("first", "second"), ("second", "first")):
+        monkeypatch.setattr(sys, "argv", ["gate.py", *names])
+        with pytest.raises(SystemExit) as end:
+            exec(gate, {})
+        codes.append(end.value.code)
+
+    assert codes == [0, 1]
 
 
 def test_waiting_ends_with_the_run_or_with_the_time(tmp_path: Path) -> None:

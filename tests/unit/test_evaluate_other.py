@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from msgspec import structs
 from PIL import Image
 from support.fakes import fill_store
 from support.refusals import listing, refusal
@@ -80,12 +82,16 @@ def test_an_evaluation_on_other_data_has_an_id_of_its_own() -> None:
 def test_what_does_not_match_is_told_and_counted(done: tuple[Store, Run], tmp_path: Path) -> None:
     """Classes are matched by name; equal files in the training images are counted."""
     store, run = done
-    other = folder(tmp_path / "next year", ape=4, bear=3, fox=2)
+    other = folder(tmp_path / "nächstes jahr", ape=4, bear=3, fox=2)
 
     asked = evaluate.check(store, run, str(other), None, None)
     said = "\n".join(evaluate.lines(run, asked))
+    named_before = replace(asked, record=structs.replace(asked.record, name="n-chstes-jahr"))
+    evaluate.record(store, run, named_before)
+    again = evaluate.check(store, run, str(other), None, None)
 
-    assert asked.record.name == "next-year"
+    assert asked.record.name == "nachstes-jahr"
+    assert (again.record.name, again.repeated) == ("n-chstes-jahr", True)
     assert (asked.record.images, asked.record.left_out) == (7, {"fox": 2})
     assert asked.record.missing == ("cat",)
     assert {task.epoch for task in asked.tasks} == {4}
@@ -157,7 +163,7 @@ def test_wrong_input_is_refused_before_anything_is_written(
 
     assert {
         "no class": "has no class of the run study",
-        "name": "at most 80 letters",
+        "name": "the first a letter or digit, such as 'a-b'",
         "cancelled": "is cancelled",
         "checkpoint": "is not there any more",
         "other name": "under the name 'first'",

@@ -124,7 +124,11 @@ def test_the_same_network_of_three_sources_gives_the_same_numbers(
 def test_names_show_the_network_and_the_checksum_of_an_own_file(
     nets: Path, animal_folder: Path, tmp_path: Path
 ) -> None:
-    """The file is copied into the store; another version of it makes another trial."""
+    """The file is copied into the store; another version of it makes another trial.
+
+    A space in its name is a '-' in the results.
+    """
+    nets = nets.rename(tmp_path / "my nets.py")
     asked = {"backbones": f"{nets}:make,timm:resnet10t", "data": str(animal_folder), **SAME}
     spec = model.build(asked | COLOURS)
     run = create_run(Store(tmp_path / "store").open(create=True), spec, sources.read(spec))
@@ -134,7 +138,8 @@ def test_names_show_the_network_and_the_checksum_of_an_own_file(
     again = create_run(Store(tmp_path / "store"), other, sources.read(other))
     slugs = sorted(trial.rpartition("-s0-")[0] for trial in run.trials)
 
-    assert slugs == [f"nets-py-make-{digest[:8]}", "timm-resnet10t"]
+    assert run.spec.backbones[0] == "my-nets.py:make"
+    assert slugs == [f"my-nets-py-make-{digest[:8]}", "timm-resnet10t"]
     assert (tmp_path / "store" / "networks" / f"{digest}.py").read_text() == NETS
     assert run.name != again.name
     assert len(set(run.trials) & set(again.trials)) == 1

@@ -61,9 +61,10 @@ def test_a_section_is_on_the_page_in_its_contents_and_in_every_format(out: Path)
     """With its table and its figure."""
     page = (out / "run" / "report.html").read_text()
 
-    assert '<a href="#epochs">Number of epochs</a>' in page
-    assert '<section id="epochs">' in page
-    assert "## Number of epochs" in (out / "run" / "report.md").read_text()
-    assert (out / "run" / "figures" / "epochs.svg").exists()
-    assert r"\input{tables/epochs.tex}" in (out / "run" / "report.tex").read_text()
-    assert "| Number of epochs | epochs of the run |" in document.sections()
+    assert '<a href="#hardware">Hardware</a>' in page
+    assert '<section id="hardware">' in page
+    assert "## Hardware" in (out / "run" / "report.md").read_text()
+    assert "| Scratch | cpu |" in (out / "run" / "report.md").read_text()
+    assert (out / "run" / "figures" / "hardware.svg").exists()
+    assert r"\input{tables/hardware.tex}" in (out / "run" / "report.tex").read_text()
+    assert "| Hardware | the devices of the run |" in document.sections()

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from support.state_files import put_weights
 
+import orchestrator
 from jobs.errors import MissingWeights
 from jobs.store.store import Store
 from models.networks import weights
 from orchestrator import cli, network_check
+from orchestrator.local.stack_record import Stack
 from orchestrator.submission import rank, skip_missing
 
 ASKED = ["rank", "--data", "digits-800", "--image-size", "64", "--weights", "imagenet"]
@@ -74,10 +76,19 @@ def test_the_command_ranks_the_others_and_names_what_is_left_out(
     monkeypatch.setattr(network_check, "unsound_weights", lambda names, folder: {})
     monkeypatch.setattr("orchestrator.submission.launch.launch", lambda *given: 0)
 
+    monkeypatch.setattr(
+        "orchestrator.submission.launch.begin", lambda *given: (Stack(None, ()), [], {})
+    )
+
     code = cli.run([*ASKED, "--skip-missing"])
     store = Store(given.parent / "store")
+    asked = {"data": "digits-800", "weights": "imagenet", "image_size": 64}
+    ranked = orchestrator.rank(backbones=["resnet34", "vgg16"], skip_missing=True, **asked)
+    with pytest.raises(MissingWeights, match=r"leave such networks out with skip_missing\.$"):
+        orchestrator.rank(backbones=["vgg16"], workers=0, **asked)
 
     assert code == 0
+    assert ranked.name == store.latest_run().name
     assert "left out, as their weights are not here: vgg16" in capsys.readouterr().err
     assert store.latest_run().spec.backbones == ("resnet34",)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.command_lines import ROOT, fenced
 from support.label_tables import files, listed, table, told
 
 from jobs.data import checksums, image_folder, sources
@@ -39,6 +41,26 @@ def test_split_folders_are_kept_as_they_are(
         test: "test",
     }
     assert "given by the data is kept: 2 train, 2 validation, 2 test" in found.remarks[0]
+
+
+def test_a_kind_of_source_is_one_entry_as_in_the_guide(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its functions are all that it needs."""
+    guide: dict[str, Any] = {}
+    blocks = fenced(ROOT / "docs" / "extending.md", "python")
+    exec(next(block for block in blocks if "def list_source(" in block), guide)
+    words = "a folder of files named by class"
+    entry = sources.Layout("one-folder", words, guide["recognised"], guide["list_source"])
+    monkeypatch.setattr(sources, "LAYOUTS", {"one-folder": entry, **sources.LAYOUTS})
+    for name in ("cat_1.jpg", "cat_2.jpg", "ape_1.jpg", "note.txt"):
+        (tmp_path / name).write_bytes(name.encode())
+
+    source = sources.read(model.build({"data": str(tmp_path), "backbones": "scratch"}))
+
+    assert (source.layout, source.classes) == ("one-folder", ("ape", "cat"))
+    assert [(each.path, each.label) for each in source.entries][-1] == ("cat_2.jpg", "cat")
+    assert len({each.sha256 for each in source.entries}) == 3
 
 
 def test_a_class_may_lack_validation_images(tmp_path: Path) -> None:

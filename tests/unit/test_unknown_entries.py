@@ -12,6 +12,7 @@ import pytest
 from support.fakes import fill_store
 from support.refusals import listing
 
+import orchestrator
 from jobs import atomic, readiness
 from jobs.errors import DamagedFile, UnknownEntry
 from jobs.store.store import Store
@@ -119,14 +120,21 @@ def test_status_shows_such_a_run_and_the_others(
     assert "caution: the run theirs names the optimiser 'lion'" in told
 
 
-def test_such_a_run_can_be_cancelled_and_removed(store: Store) -> None:
+@pytest.mark.parametrize("from_python", [False, True])
+def test_such_a_run_can_be_cancelled_and_removed(store: Store, from_python: bool) -> None:
     """What the other run shares stays; nothing of its own is left."""
     data = store.load_run("ours").data
     trials = store.outline("theirs").trials
 
-    codes = [cli.run(["cancel", "theirs"]), cli.run(["rm", "theirs"])]
+    if from_python:
+        run = orchestrator.open_store().run("theirs")
+        with pytest.raises(UnknownEntry, match="the optimiser 'lion'"):
+            run.results("epochs")
+        run.cancel()
+        run.remove()
+    else:
+        assert [cli.run(["cancel", "theirs"]), cli.run(["rm", "theirs"])] == [0, 0]
 
-    assert codes == [0, 0]
     assert store.run_names() == ["ours"]
     assert store.data_folder(data).exists()
     assert not any(store.trial_folder(name).exists() for name in trials)

@@ -1,14 +1,16 @@
-"""Whether a machine has room for so many workers: one for each GPU, and memory on a processor."""
+"""Whether a machine has room for so many workers: a GPU for each, or memory and cores."""
 
 from __future__ import annotations
 
 import psutil
 
-from workers.devices.discovery import DeviceTaken, look_up
+from workers.devices.discovery import DeviceTaken, available_cores, look_up
 from workers.devices.memory import limits
 
 WORKER_BYTES = 500_000_000
 """A worker on a processor needs as much before it trains anything, for torch."""
+FEW, A_CORE = 8, 4
+"""Workers that any processor may have, and those for each of its cores."""
 
 
 def require_room(
@@ -17,7 +19,7 @@ def require_room(
     gpus_here: list[str] | None = None,
     memory_bytes: int | None = None,
 ) -> None:
-    """Raise `DeviceTaken` for more workers than there are GPUs, or than fit into the memory.
+    """Raise `DeviceTaken` for more workers than there are GPUs, or than a processor can serve.
 
     `memory_bytes` is that of the machine, by default what is installed and allowed.
     """
@@ -34,10 +36,11 @@ def require_room(
             )
         return
     memory = memory_bytes or min([psutil.virtual_memory().total, *limits()])
-    most = max(1, memory // WORKER_BYTES)
+    cores = available_cores()
+    most = max(1, min(memory // WORKER_BYTES, max(FEW, A_CORE * cores)))
     if workers > most:
         raise DeviceTaken(
-            f"{workers} workers need at least {workers * WORKER_BYTES / 1e9:.0f} GB of memory, and "
-            f"this machine has {memory / 1e9:.0f}. Give --workers {most} or fewer; more than one "
-            "for each core make nothing faster."
+            f"--workers {workers}: on {cores} processor core(s) and {memory / 1e9:.0f} GB of "
+            f"memory at most {most} are started, as each has torch in memory. Give fewer, such as "
+            "one for each core."
         )
