@@ -168,7 +168,7 @@ def test_a_link_in_place_of_a_lock_is_not_followed(machine: Callable[..., None])
         (9, None, True),
         (2, "cuda:0", True),
         (1, "cuda:7", False),
-        (9, "cpu", False),
+        (8, "cpu", False),
     ],
 )
 def test_the_ninth_worker_on_eight_gpus_is_refused(
