@@ -39,7 +39,6 @@ SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 EPILOG = examples(
     "orch predict cat.jpg dog.jpg",
     "orch predict holidays/ --run digits-3x10-1f3a9c --json",
-    "orch predict holidays/ --csv predictions.csv",
     "orch predict cat.jpg --backbone resnet34 --setting learning_rate=0.003",
 )
 
@@ -91,12 +90,6 @@ def _range(ctx: click.Context, option: click.Parameter, value: str | None) -> An
     metavar="full|LOW,HIGH",
     help="Values of images beyond 8 bits that become black and white.  [default: as the data set]",
 )
-@click.option(
-    "--csv",
-    "csv_file",
-    metavar="FILE|-",
-    help="Write a row for each image and network into this CSV file; - is the standard output.",
-)
 @json_option
 @store_option
 @click.pass_obj
@@ -110,7 +103,6 @@ def predict_command(
     period: int | None,
     device: str,
     value_range: Any,
-    csv_file: str | None,
     as_json: bool,
 ) -> int:
     """Classify images, or folders of images, with every backbone of a run.
@@ -122,30 +114,25 @@ def predict_command(
     from jobs.data import image_paths
     from jobs.store.store import Store
     from orchestrator.analysis import trained_models
-    from orchestrator.terminal import prediction_facts, prediction_rows
 
-    prediction_rows.require_possible(csv_file, as_json)
     paths = image_paths.find(images, unread := dict[Path, str]())
     _require_torch()
     store, faults = Store(settings.store).open(), dict[str, str]()
     _refuse_run_names(unread, store.run_names())
     of_split, number = _of_split(store, run, split)
     chosen = trained_models.choose_models(store, of_split, period, backbones, setting)
-    of_images = store, of_split.data, chosen.trials, paths, device
-    with _asking(as_json or csv_file == prediction_rows.STDOUT) as tell:
-        answered = _predicted(*of_images, tell, values=value_range, faults=faults)
-    about = of_split.name, number, chosen, answered
+    with _asking(as_json) as tell:
+        from models.evaluation.predict import predict
+
+        answered = predict(
+            store, of_split.data, chosen.trials, paths, device, tell,
+            values=value_range, faults=faults,
+        )  # fmt: skip
     if as_json:
-        emit(prediction_facts.facts(*about, device, unread, faults))
-    elif not prediction_rows.write(csv_file, answered):
-        _show(*about)
+        emit(_facts(of_split.name, number, chosen, answered, device, unread, faults))
+    else:
+        _show(of_split.name, number, chosen, answered)
     return _exit_code(answered, unread, faults)
-
-
-def _predicted(*asked: Any, **options: Any) -> list[ImagePredictions]:
-    from models.evaluation.predict import predict
-
-    return predict(*asked, **options)
 
 
 def _of_split(store: Store, run: str | None, split: int | None) -> tuple[Run, int | None]:
@@ -193,6 +180,52 @@ def _asking(as_json: bool) -> Iterator[Callable[[int, int], None]]:
             "predicting with every network", "predictions", before=lambda: say("")
         ) as tell:
             yield tell
+
+
+def _facts(
+    run: str,
+    split: int | None,
+    chosen: TrainedModels,
+    answered: list[ImagePredictions],
+    device: str,
+    unread: Mapping[Path, str],
+    faults: Mapping[str, str],
+) -> dict[str, Any]:
+    return {
+        "run": run,
+        **({} if split is None else {"split_seed": split}),
+        "device": device,
+        "confidence": "mean softmax over the seeds of a backbone",
+        "backbones": {
+            name: [{"trial": task.subject, "epoch": task.epoch} for task in tasks]
+            for name, tasks in chosen.trials.items()
+        },
+        "not_evaluated": list(chosen.absent),
+        "images": [_answers(each) for each in answered if not each.broken],
+        "broken": [
+            {"image": str(each.image), "reason": each.broken} for each in answered if each.broken
+        ]
+        + [{"image": str(path), "reason": why} for path, why in unread.items()],
+        "faults": dict(faults),
+    }
+
+
+def _answers(each: ImagePredictions) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "image": str(each.image),
+        "known": asdict(each.known) if each.known else None,
+        "answers": [
+            {
+                "backbone": answer.backbone,
+                "answer": answer.top[0].label,
+                "confidence": answer.top[0].confidence,
+                "top": [asdict(choice) for choice in answer.top],
+            }
+            for answer in each.answers
+        ],
+    }
 
 
 def _show(
