@@ -81,7 +81,8 @@ def decided(metric: Metric, values: NetworkValues, seeds: int) -> bool:
     moments = all_moments(values.networks, values.swing)
     if seeds > 1:
         return beats_all_rivals(moments, metric.higher_is_better) is not None
-    tests = pairwise_tests(values.networks, moments, metric.higher_is_better)
+    better, counted = metric.higher_is_better, values.counted
+    tests = pairwise_tests(values.networks, moments, better, counted=counted)
     return any(test.significant for test in tests)
 
 

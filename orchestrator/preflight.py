@@ -122,7 +122,7 @@ def _begins_trained(spec: Spec, name: str) -> bool:
 def require_machine(settings: Settings, workers: int | None, device: str | None) -> None:
     """Raise a `RequestError` if this machine lacks what its workers or the embedded broker need."""
     from orchestrator.local import embedded_redis
-    from workers.devices import discovery
+    from workers.devices import discovery, room
 
     if workers is not None and not (type(workers) is int and 0 <= workers <= MAX_WORKERS):
         raise BadSpec(f"--workers {workers!r}: a whole number from 0 to {MAX_WORKERS} is needed.")
@@ -131,7 +131,7 @@ def require_machine(settings: Settings, workers: int | None, device: str | None)
     if local_workers(settings, workers) == 0:
         return
     discovery.require_device(device)
-    discovery.require_room(workers, device)
+    room.require_room(workers, device)
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
         raise MissingExtra(
             "local workers need torch, which is not installed. Install it with: "

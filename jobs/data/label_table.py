@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,13 @@ QUOTES = ('"', "'")
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 PATH_COLUMNS = ("path", "file_name")
 LABEL = "label"
+OTHER_NAMES = {
+    **dict.fromkeys(("class", "category", "target", "labels", "class_name", "classname"), LABEL),
+    **dict.fromkeys(("image", "file", "filename", "image_path", "filepath", "paths"), "path"),
+}
+"""What others call the columns that are needed."""
+MAX_CHARACTERS = 2**31 - 1
+"""Of a value. Columns that are not used may hold more than the 131,072 of Python's default."""
 SHOWN = 3
 SHOWN_CHARACTERS = 80
 
@@ -66,6 +76,7 @@ def read(file: Path) -> LabelTable:
 
 def _read_separated(file: Path) -> LabelTable:
     """A table with separators; which ones, and which quotes, its first line says."""
+    csv.field_size_limit(MAX_CHARACTERS)
     text = _text(file)
     first, _, rest = text.partition("\n")
     lines_before = 0
@@ -93,10 +104,11 @@ def _read_separated(file: Path) -> LabelTable:
 def _filled(
     table: LabelTable, head: list[str], rows: Iterator[list[str]], lines_before: int
 ) -> LabelTable:
-    """The table with its rows; raises `BadFolder` for a row of another length."""
-    if len(table.columns) < len(head):
-        twice = next(name for name in head if head.count(name) > 1)
-        raise BadFolder(f"{table.file} has two columns '{twice}'. Rename or remove one of them.")
+    """The table with its rows, without columns that have no name.
+
+    Raises `BadFolder` for a row of another length.
+    """
+    _refuse_twice(table.file, [name for name in head if name])
     places: list[int] = []
     kept: list[list[str]] = []
     uneven: list[int] = []
@@ -116,8 +128,13 @@ def _filled(
             f"not {len(head)} values", uneven, "Put values that hold a separator in quotes."
         )
     values = zip(*kept, strict=True) if kept else ([] for _ in head)
-    columns = {name: list(column) for name, column in zip(head, values, strict=True)}
+    columns = {name: list(column) for name, column in zip(head, values, strict=True) if name}
     return LabelTable(table.file, columns, places)
+
+
+def _refuse_twice(file: Path, names: Sequence[str]) -> None:
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise BadFolder(f"{file} has two columns '{twice}'. Rename or remove one of them.")
 
 
 def _text(file: Path) -> str:
@@ -159,6 +176,7 @@ def _read_parquet(file: Path) -> LabelTable:
     try:
         with file.open("rb") as handle:
             parquet = pq.ParquetFile(handle)
+            _refuse_twice(file, parquet.schema_arrow.names)
             fields = {one.name: pa.types.is_nested(one.type) for one in parquet.schema_arrow}
             plain = [name for name, nested in fields.items() if not nested]
             table = parquet.read(columns=plain)
@@ -180,7 +198,7 @@ def _texts(table: LabelTable, columns: dict[str, list[Any]]) -> LabelTable:
         raise _no_header(table.file, ", ".join(columns))
     for name in (table.path_column, table.label_column):
         if wrong := [row for row, value in enumerate(columns[name]) if as_text(value) is None]:
-            raise table.refuse(f"'{name}' is neither text nor number", wrong, "One value is needed")
+            raise table.refuse(f"'{name}' is neither text nor number", wrong, "Give one value.")
     kept = {name: [as_text(value) or "" for value in each] for name, each in columns.items()}
     return LabelTable(table.file, kept, table.places, table.unit)
 
@@ -191,14 +209,20 @@ def as_text(value: Any) -> str | None:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value) if isinstance(value, (str, int, float)) else None
+    return str(value) if isinstance(value, (str, int, float, Decimal, date)) else None
 
 
 def _no_header(file: Path, head: str) -> BadFolder:
     begins = f"It begins with: {head[:SHOWN_CHARACTERS]}" if head else "It is empty"
+    names = [name.strip(" \"'") for name in re.split("[,;\t|]", head)]
+    renamed = [
+        f"'{name}' to '{meant}'" for name in names if (meant := OTHER_NAMES.get(name.casefold()))
+    ]
+    advice = "Write one, such as path,label,split,group"
+    if renamed:
+        advice = f"Rename {' and '.join(renamed)}"
     return BadFolder(
-        f"{file} has no header that names the columns path and label. {begins}. Write one, such as "
-        "path,label,split,group."
+        f"{file} has no header that names the columns path and label. {begins}. {advice}."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from jobs.errors import BadFolder
 NAME = "labels-file"
 SPLIT, GROUP = "split", "group"
 MAX_LABEL = 255
+SHOWN, MAX_SHOWN = 5, 200
 ADVICE = "Mark rows with it in the column 'split', or leave the column out: then orch draws one."
 
 
@@ -64,6 +66,7 @@ def assemble(
         named = f"names 1 class ('{classes[0]}')" if classes else "names no image"
         raise BadFolder(f"{labels} {named}. At least two classes are needed.")
     remarks = [f"{repeated:,} rows name an image again, with equal values"] if repeated else []
+    remarks += dict.fromkeys(unused for part in parts if (unused := _unused(part, request)))
     folder, entries = _relative(base, list(by_path.values()))
     source = DataSource(
         folder,
@@ -76,6 +79,29 @@ def assemble(
     return given_split.checked(source, advice)
 
 
+def _unused(part: TablePart, request: DataRequest) -> str:
+    """A line on the columns that are not used; empty without any."""
+    table = part.table
+    used = {table.path_column, table.label_column, table.name_of(SPLIT)}
+    if request.group_by_name is None:
+        used.add(table.name_of(request.group_by or GROUP))
+    unused = [name for name in table.columns if name not in used]
+    if not unused:
+        return ""
+    more = f" and {len(unused) - SHOWN} more" if len(unused) > SHOWN else ""
+    told = f"columns that are not used: {', '.join(unused[:SHOWN])}{more}"
+    if part.split is None and table.name_of(SPLIT) is None:
+        like = next((name for name in unused if _names_splits(table.columns[name])), None)
+        told += f"; '{like}' names splits, which a column 'split' would keep" if like else ""
+    return told
+
+
+def _names_splits(values: Sequence[str]) -> bool:
+    """Whether all values name splits, and not all the same."""
+    splits = {given_split.named(value) for value in set(values)}
+    return len(splits) > 1 and None not in splits
+
+
 def _rows(part: TablePart, request: DataRequest) -> Iterator[ImageFile]:
     """A file for each row, by its absolute path; raises `BadFolder`."""
     table = part.table
@@ -83,8 +109,12 @@ def _rows(part: TablePart, request: DataRequest) -> Iterator[ImageFile]:
     if empty := [row for row, path in enumerate(given) if not path]:
         raise table.refuse("no path", empty, "Give each row the path of an image.")
     labels = [label.strip() for label in table.columns[str(table.label_column)]]
+    if unlabelled := [row for row, label in enumerate(labels) if not label]:
+        raise table.refuse("no label", unlabelled, "Give each image one, or remove the rows.")
     if wrong := [row for row, label in enumerate(labels) if not _is_label(label)]:
-        raise table.refuse("no label", wrong, "Give each image one, or remove the rows.")
+        odd = f"a label with over {MAX_LABEL} or invisible characters"
+        shown = ascii(labels[wrong[0]][:40])
+        raise table.refuse(f"{odd} ({shown})", wrong, "Give the class another name.")
     splits, groups = _splits(part), _groups(table, request)
     paths, sizes = _files(table, part.folder, given)
     for row, path in enumerate(paths):
@@ -92,7 +122,7 @@ def _rows(part: TablePart, request: DataRequest) -> Iterator[ImageFile]:
 
 
 def _is_label(label: str) -> bool:
-    return 0 < len(label) <= MAX_LABEL and label.isprintable()
+    return len(label) <= MAX_LABEL and label.isprintable()
 
 
 def _splits(part: TablePart) -> Sequence[str | None]:
@@ -146,11 +176,7 @@ def _files(table: LabelTable, folder: Path, given: Sequence[str]) -> tuple[list[
     odd: list[int] = []
     base = os.path.abspath(folder)
     for row, name in enumerate(given):
-        path = os.path.normpath(os.path.join(base, name))
-        status = _status(path)
-        if status is None and "\\" in name:  # as Windows writes paths
-            path = os.path.normpath(os.path.join(base, name.replace("\\", "/")))
-            status = _status(path)
+        path, status = _file(base, name)
         if status is None:
             missing.append(row)
         elif not stat.S_ISREG(status.st_mode):
@@ -159,12 +185,33 @@ def _files(table: LabelTable, folder: Path, given: Sequence[str]) -> tuple[list[
         sizes.append(0 if status is None else status.st_size)
     for rows, what in ((missing, "no file"), (odd, "a folder, or no regular file")):
         if rows:
-            if not given[rows[0]].isascii() and (fault := file_names.fault(given[rows[0]])):
+            name = given[rows[0]]
+            if not name.isascii() and (fault := file_names.fault(name)):
                 raise BadFolder(f"{table.file}: {fault}")
-            raise table.refuse(
-                f"{what} '{given[rows[0]]}'", rows, f"Paths start from {base} (see --images)."
-            )
+            cut = name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}..."
+            raise table.refuse(f"{what} '{cut}'", rows, f"Paths start from {base} (see --images).")
     return paths, sizes
+
+
+def _file(base: str, name: str) -> tuple[str, os.stat_result | None]:
+    """Absolute path and status of the file of this name, or of one that is spelled like it."""
+    path = os.path.normpath(os.path.join(base, name))
+    if (status := _status(path)) is not None:
+        return path, status
+    for other in _spellings(name):
+        alike = os.path.normpath(os.path.join(base, other))
+        if (status := _status(alike)) is not None:
+            return alike, status
+    return path, None
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """The name as other systems write it: `\\` of Windows, letters of macOS, spaces around it."""
+    for path in dict.fromkeys((name, name.strip())):
+        for slashed in dict.fromkeys((path, path.replace("\\", "/"))):
+            yield slashed
+            yield unicodedata.normalize("NFC", slashed)
+            yield unicodedata.normalize("NFD", slashed)
 
 
 def _status(path: str) -> os.stat_result | None:

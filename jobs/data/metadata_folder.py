@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from jobs.data import given_split, label_table, labels_file, split_folders
+from jobs.data import given_split, image_folder, label_table, labels_file, split_folders
 from jobs.data.data_source import DataSource
 from jobs.data.label_table import LabelTable
 from jobs.data.labels_file import TablePart
@@ -54,7 +55,23 @@ def list_source(request: DataRequest) -> DataSource:
     if train is not None:
         advice = f"Add a folder for it, or give {shlex.quote(str(train))}: then orch draws a split."
     request = replace(request, images=place)
-    return labels_file.assemble(parts, request, NAME, place, advice)
+    source = labels_file.assemble(parts, request, NAME, place, advice)
+    return replace(source, beside=tuple(_unnamed(place, source)))
+
+
+def _unnamed(place: Path, source: DataSource) -> list[str]:
+    """The files in the folder that no row names, without the metadata."""
+    base = os.path.relpath(place, source.origin)
+    named = {entry.path for entry in source.entries}
+    unnamed = []
+    for folder, folders, names in os.walk(place):
+        folders[:] = [name for name in folders if not image_folder.is_ignored(name)]
+        within = os.path.normpath(os.path.join(base, os.path.relpath(folder, place)))
+        for name in names:
+            path = os.path.normpath(os.path.join(within, name))
+            if path not in named and name not in FILES and not image_folder.is_ignored(name):
+                unnamed.append(path)
+    return sorted(unnamed)
 
 
 def _metadata(place: Path) -> list[Path]:

@@ -28,7 +28,7 @@ KEYS: dict[str, Key] = {
         "A folder with one folder per class (or train, val and test with them), a table of labels, "
         "or the built-in data set.",
         "a folder of class folders, or of `train`, `val` and `test` with class folders in them; a "
-        "table of labels (`.csv`, `.tsv`, `.parquet`); a folder with `metadata.csv`; or "
+        "table of labels (`.csv`, `.tsv`, `.jsonl`, `.parquet`); a folder with `metadata.csv`; or "
         "{built_in_code}; see [data.md](data.md)",
         metavar="FOLDER|TABLE|{built_in}",
         needs="a folder with one folder per class, a table of labels, or {built_in_quoted},",

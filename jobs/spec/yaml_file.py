@@ -19,7 +19,8 @@ PLAIN = (str, int, float, bool, type(None))
 class Loader(yaml.SafeLoader):
     """Safe YAML loader that rejects duplicate keys and merge keys (`<<`).
 
-    A few lines of nested merges could exhaust the memory.
+    A few lines of nested merges could exhaust the memory. Keys are text as written: a class may be
+    called `007`, `1.0` or `no`.
     """
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
@@ -33,7 +34,9 @@ class Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(
                     None, None, f"'{key.value}' is given twice", key.start_mark
                 )
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else "")
+            if isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+                key.tag = "tag:yaml.org,2002:str"
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from orchestrator.analysis.common_settings import CommonSetting
 from orchestrator.analysis.compared_run import ComparedRun, Contestant
-from orchestrator.analysis.image_values import Values, image_values
+from orchestrator.analysis.image_values import NetworkValues, values_of_answers
 from orchestrator.analysis.p_values import holm
 from orchestrator.analysis.pairwise import PairwiseTest, pairwise_tests
 from orchestrator.analysis.predictions import TrialPredictions
@@ -93,10 +93,11 @@ def _tests(
         return
     values = _values(several, images)
     names = {id(one): str(place) for place, one in enumerate(several)}
-    told = [pair for pair in pairs if all(names[id(one)] in values for one in pair)]
+    told = [pair for pair in pairs if all(names[id(one)] in values.networks for one in pair)]
     wanted = [(names[id(one)], names[id(other)]) for one, other in told]
     better = several[0].side.run_data.metric.higher_is_better
-    tests = pairwise_tests(values, all_moments(values), better, wanted)
+    moments = all_moments(values.networks)
+    tests = pairwise_tests(values.networks, moments, better, wanted, values.counted)
     for (one, other), test in zip(told, tests, strict=bool(tests)):
         yield NetworkAcross(one, other, replace(test, first=one.runs[0], second=other.runs[0]))
 
@@ -116,7 +117,7 @@ def _comparable(one: Contestant, other: Contestant, held: Set[tuple[str, str]]) 
     return ours == theirs or both.isdisjoint(held)
 
 
-def _values(several: Sequence[Contestant], images: Mapping[str, RunImages]) -> dict[str, Values]:
+def _values(several: Sequence[Contestant], images: Mapping[str, RunImages]) -> NetworkValues:
     """Values by place of those that tell them, for the images that all of them answered."""
     order = list(images[several[0].side.name].test)
     places = {one.side.name: _places(one.side, images[one.side.name], order) for one in several}
@@ -124,13 +125,13 @@ def _values(several: Sequence[Contestant], images: Mapping[str, RunImages]) -> d
     for one in several:
         at = places[one.side.name]
         answered &= (at >= 0) & (one.given.predicted[at] >= 0)
-    values = {}
-    for place, one in enumerate(several):
-        book, metric = one.side.run_data.predictions, one.side.run_data.metric
-        answers = book.together([one.given], places[one.side.name][answered])
-        if (rows := image_values(metric, answers)) is not None:
-            values[str(place)] = rows[None]
-    return values
+    answers = {
+        str(place): [
+            one.side.run_data.predictions.together([one.given], places[one.side.name][answered])
+        ]
+        for place, one in enumerate(several)
+    }
+    return values_of_answers(several[0].side.run_data.metric, answers)
 
 
 def _places(side: ComparedRun, images: RunImages, order: Sequence[Any]) -> Places:

@@ -164,9 +164,10 @@ def _tested(
         return _tested_over_splits(run_data, margin, constraints)
     values = values_of_networks(metric, run_data.predictions, answered)
     moments = all_moments(values.networks, values.swing)
-    tests = pairwise_tests(values.networks, moments, metric.higher_is_better)
+    better = metric.higher_is_better
+    tests = pairwise_tests(values.networks, moments, better, counted=values.counted)
     learned = {name: one for name, one in moments.items() if name in run_data.learned}
-    leads = beats_all_rivals(learned, metric.higher_is_better)
+    leads = beats_all_rivals(learned, better)
     facts: dict[str, Any] = {"paired_tests": tests, "verdict": None, "margin": margin}
     facts["costs"] = costs = _costs(run_data)
     facts["foretold"] = foretold(run_data, values.networks)

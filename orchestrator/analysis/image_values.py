@@ -18,6 +18,7 @@ import numpy as np
 
 from jobs.catalog.metrics import Metric, counts_of
 from jobs.statistics.interval import Interval
+from orchestrator.analysis.exchanges import CountedAnswers
 from orchestrator.analysis.predictions import Answers, Predictions, TrialPredictions
 from orchestrator.analysis.spreads import student, wilson
 
@@ -111,10 +112,14 @@ def interval_over_images(metric: Metric, seeds: Sequence[Answers]) -> Interval |
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkValues:
-    """Values as (seeds, images) of each network, on the same images, and their `swing`."""
+    """Values as (seeds, images) of each network, on the same images, and their `swing`.
+
+    `counted` are the answers behind them where the metric is computed from counts by class.
+    """
 
     networks: Mapping[str, Values]
     swing: float = 1.0
+    counted: CountedAnswers | None = None
 
 
 def values_of_networks(
@@ -125,11 +130,31 @@ def values_of_networks(
     if not every:
         return NetworkValues({})
     common = np.flatnonzero(np.logical_and.reduce(every))
+    return values_of_answers(
+        metric,
+        {
+            name: [predictions.together([one], common) for one in seeds]
+            for name, seeds in answered.items()
+        },
+    )
+
+
+def values_of_answers(metric: Metric, answered: Mapping[str, Sequence[Answers]]) -> NetworkValues:
+    """Values of each network by its answers of each seed, without networks that do not tell.
+
+    All must have answered the same images.
+    """
     networks = {}
     for name, seeds in answered.items():
-        rows = [image_values(metric, predictions.together([one], common)) for one in seeds]
-        known = [row for row in rows if row is not None]
-        if len(known) == len(rows):
+        known = [rows for one in seeds if (rows := image_values(metric, one)) is not None]
+        if len(known) == len(seeds):
             networks[name] = np.stack(known)
-    labels, classes = predictions.labels[common], len(predictions.classes)
-    return NetworkValues(networks, swing(metric, labels, classes, list(networks.values())))
+    if not networks:
+        return NetworkValues({})
+    one = answered[next(iter(networks))][0]
+    counted = None
+    if metric.of_counts is not None:
+        said = {name: np.stack([each.predicted for each in answered[name]]) for name in networks}
+        counted = CountedAnswers(metric.of_counts, one.classes, one.labels, said)
+    swung = swing(metric, one.labels, one.classes, list(networks.values()))
+    return NetworkValues(networks, swung, counted)

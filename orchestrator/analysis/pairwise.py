@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -13,6 +13,7 @@ from jobs.statistics.interval import LEVEL, Interval
 from jobs.statistics.mcnemar import mcnemar
 from jobs.statistics.seed_intervals import SeedMoments, seed_difference
 from orchestrator.analysis import bootstrap, p_values, sign_flips
+from orchestrator.analysis.exchanges import CountedAnswers
 from orchestrator.analysis.image_values import Values
 
 
@@ -22,11 +23,12 @@ class PairwiseTest:
 
     Counts are of images that only one has right, with their first common seed; None where images
     are not right or wrong. `p` is that of McNemar's exact test where they are, else of random
-    exchanges of the two (`sign_flips`); combined over seeds (see `p_values.over_seeds`). `p_holm`
-    is corrected for the number of pairs. `difference` is the first's mean metric minus the
-    second's, with its bootstrap interval. `seed_interval`, `p_seeds` and `p_seeds_holm` count seeds
-    and images (see `seed_intervals`); None unless both networks have several seeds. With several
-    splits `seeds` counts these, and all intervals and p-values are over them (`resampled`).
+    exchanges of the two (`exchanges`, `sign_flips`); combined over seeds (see
+    `p_values.over_seeds`). `p_holm` is corrected for the number of pairs. `difference` is the
+    first's mean metric minus the second's, with its bootstrap interval. `seed_interval`, `p_seeds`
+    and `p_seeds_holm` count seeds and images (see `seed_intervals`); None unless both networks have
+    several seeds. With several splits `seeds` counts these, and all intervals and p-values are over
+    them (`resampled`).
     """
 
     first: str
@@ -91,11 +93,12 @@ def pairwise_tests(
     moments: Mapping[str, SeedMoments | None],
     higher_is_better: bool = True,
     wanted: Sequence[tuple[str, str]] | None = None,
+    counted: CountedAnswers | None = None,
 ) -> tuple[PairwiseTest, ...]:
     """Test each pair, or those `wanted`, by the values of images as (seeds, images).
 
     Booleans say which images were right (`image_values`). `moments` are those of the same networks
-    (`seed_intervals.all_moments`).
+    (`seed_intervals.all_moments`), `counted` their answers where the metric is of counts by class.
 
     All networks must have predicted the same images; row i of each is paired with row i of the
     others.
@@ -105,7 +108,7 @@ def pairwise_tests(
     pairs = list(combinations(values, 2)) if wanted is None else wanted
     drawn = bootstrap.resampled(values)
     exact = all(rows.dtype == np.bool_ for rows in values.values())
-    flipped = None if exact else sign_flips.flip_signs(values, len(pairs))
+    exchanged = None if exact else _exchanges(values, len(pairs), counted)
     tests = []
     for a, b in pairs:
         seeds = min(len(values[a]), len(values[b]))
@@ -118,8 +121,8 @@ def pairwise_tests(
             interval=bootstrap.difference(drawn[a], drawn[b]),
             higher_is_better=higher_is_better,
             **(
-                _exchanged(flipped[a], flipped[b], seeds)
-                if flipped
+                _permuted([exchanged(a, b, seed) for seed in range(seeds)])
+                if exchanged
                 else _mcnemar(values[a], values[b], seeds)
             ),
         )
@@ -161,9 +164,20 @@ def _mcnemar(ours: Values, theirs: Values, seeds: int) -> dict[str, Any]:
     return {"only_first": counts[0][0], "only_second": counts[0][1], "p": p, "p_holm": p}
 
 
-def _exchanged(ours: sign_flips.Flipped, theirs: sign_flips.Flipped, seeds: int) -> dict[str, Any]:
-    """The test by random exchanges of the two networks' answers."""
-    each = [sign_flips.p_value(ours[:, s], theirs[:, s]) for s in range(seeds)]
+def _exchanges(
+    values: Mapping[str, Values], pairs: int, counted: CountedAnswers | None
+) -> Callable[[str, str, int], float]:
+    """The p-value of two networks at a seed, by random exchanges of their answers."""
+    if counted is not None:
+        return lambda first, second, seed: counted.p_value(first, second, seed, pairs)
+    flipped = sign_flips.flip_signs(values, pairs)
+    return lambda first, second, seed: sign_flips.p_value(
+        flipped[first][:, seed], flipped[second][:, seed]
+    )
+
+
+def _permuted(each: Sequence[float]) -> dict[str, Any]:
+    """The test by random exchanges, with a p-value of each seed."""
     p = p_values.over_seeds(each)
     return {
         "only_first": None,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ import click
 from jobs import install_hints
 from jobs.errors import MissingExtra, RequestError
 from jobs.settings import Settings
-from orchestrator.formatting import plain, share
+from orchestrator.formatting import plain
 from orchestrator.terminal.latest import latest_with
 from orchestrator.terminal.options import (
     emit,
@@ -33,12 +33,9 @@ if TYPE_CHECKING:
     from orchestrator.analysis.trained_models import TrainedModels
 
 
-NEVER_CUT = 100_000
-"""Columns of what is not a terminal."""
-SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 EPILOG = examples(
     "orch predict cat.jpg dog.jpg",
-    "orch predict holidays/ --run digits-3x10-1f3a9c --json",
+    "orch predict holidays/ --run digits-3x10-1f3a9c --csv answers.csv",
     "orch predict cat.jpg --backbone resnet34 --setting learning_rate=0.003",
 )
 
@@ -90,6 +87,13 @@ def _range(ctx: click.Context, option: click.Parameter, value: str | None) -> An
     metavar="full|LOW,HIGH",
     help="Values of images beyond 8 bits that become black and white.  [default: as the data set]",
 )
+@click.option(
+    "--csv",
+    "csv_file",
+    metavar="FILE|-",
+    type=click.Path(path_type=Path, allow_dash=True, dir_okay=False),
+    help="Write a row for each image and network into a file; '-' prints them.",
+)
 @json_option
 @store_option
 @click.pass_obj
@@ -103,6 +107,7 @@ def predict_command(
     period: int | None,
     device: str,
     value_range: Any,
+    csv_file: Path | None,
     as_json: bool,
 ) -> int:
     """Classify images, or folders of images, with every backbone of a run.
@@ -115,24 +120,39 @@ def predict_command(
     from jobs.store.store import Store
     from orchestrator.analysis import trained_models
 
+    if csv_file is not None and as_json:
+        raise click.UsageError("--csv and --json were both given. Give only one of them.")
     paths = image_paths.find(images, unread := dict[Path, str]())
     _require_torch()
     store, faults = Store(settings.store).open(), dict[str, str]()
     _refuse_run_names(unread, store.run_names())
     of_split, number = _of_split(store, run, split)
     chosen = trained_models.choose_models(store, of_split, period, backbones, setting)
-    with _asking(as_json) as tell:
-        from models.evaluation.predict import predict
-
+    with _asking(as_json) as predict:
         answered = predict(
-            store, of_split.data, chosen.trials, paths, device, tell,
-            values=value_range, faults=faults,
-        )  # fmt: skip
+            store, of_split.data, chosen.trials, paths, device, values=value_range, faults=faults
+        )
     if as_json:
         emit(_facts(of_split.name, number, chosen, answered, device, unread, faults))
     else:
-        _show(of_split.name, number, chosen, answered)
+        _show(of_split.name, number, chosen, answered, csv_file)
     return _exit_code(answered, unread, faults)
+
+
+def _show(
+    run: str,
+    split: int | None,
+    chosen: TrainedModels,
+    answered: Sequence[ImagePredictions],
+    csv_file: Path | None,
+) -> None:
+    """Print a table for each image, or write rows."""
+    from orchestrator.terminal import prediction_csv, prediction_table
+
+    if csv_file is None:
+        prediction_table.show(run, split, chosen, answered)
+    else:
+        prediction_csv.write(csv_file, chosen, answered)
 
 
 def _of_split(store: Store, run: str | None, split: int | None) -> tuple[Run, int | None]:
@@ -168,18 +188,18 @@ def _exit_code(
 
 
 @contextlib.contextmanager
-def _asking(as_json: bool) -> Iterator[Callable[[int, int], None]]:
-    """Show what is done: loading torch, then a progress bar."""
+def _asking(as_json: bool) -> Iterator[Callable[..., list[ImagePredictions]]]:
+    """Yield `predict` with its progress shown: loading torch, then a bar."""
     from orchestrator.terminal import progress_bar
 
     with progress_bar.status_line("loading torch", as_json) as say:
-        import models.evaluation.predict  # noqa: F401
+        from models.evaluation.predict import predict
 
         say("predicting with every network")
         with progress_bar.progress_when_slow(
             "predicting with every network", "predictions", before=lambda: say("")
         ) as tell:
-            yield tell
+            yield functools.partial(predict, tell=tell)
 
 
 def _facts(
@@ -226,65 +246,3 @@ def _answers(each: ImagePredictions) -> dict[str, Any]:
             for answer in each.answers
         ],
     }
-
-
-def _show(
-    run: str, split: int | None, chosen: TrainedModels, answered: list[ImagePredictions]
-) -> None:
-    """A table for each image."""
-    from rich.console import Console
-
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else NEVER_CUT)
-    seeds = max(len(tasks) for tasks in chosen.trials.values())
-    mean = f"; confidences are means over up to {seeds} seeds" if seeds > 1 else ""
-    of_split = "" if split is None else f", split {split} (--split chooses another)"
-    console.print(f"run {plain(run)}{of_split}{mean}", markup=False)
-    for each in answered:
-        if not each.broken:
-            console.print()
-            console.print(_title(each), soft_wrap=True)
-            console.print(_table(each, chosen))
-    if chosen.absent:
-        console.print(f"\nnot evaluated yet: {', '.join(chosen.absent)}", markup=False)
-
-
-def _title(each: ImagePredictions) -> Any:
-    from rich.text import Text
-
-    known = (
-        f" ({plain(each.known.label)}, one of the run's {SPLITS[each.known.split]} images)"
-        if each.known
-        else ""
-    )
-    return Text(plain(str(each.image)) + known, style="bold")
-
-
-def _table(each: ImagePredictions, chosen: TrainedModels) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column, side in (
-        ("backbone", "left"),
-        ("epoch", "right"),
-        ("prediction", "left"),
-        ("confidence", "right"),
-        ("next best", "left"),
-    ):
-        wrap = column == "next best"
-        table.add_column(column, justify=side, no_wrap=not wrap)  # type: ignore[arg-type]
-    for answer in each.answers:
-        first, *others = answer.top
-        epochs = sorted({task.epoch for task in chosen.trials[answer.backbone]})
-        style = "" if each.known is None else "green" if first.label == each.known.label else "red"
-        table.add_row(
-            answer.backbone,
-            "-".join(map(str, dict.fromkeys((epochs[0], epochs[-1])))),
-            Text(plain(first.label), style=style),
-            share(first.confidence),
-            Text(
-                ", ".join(f"{plain(c.label)} {share(c.confidence)}" for c in others),
-                style="dim",
-            ),
-        )
-    return table

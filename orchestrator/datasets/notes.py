@@ -43,7 +43,7 @@ def lines(findings: Findings) -> list[str]:
             map(_alike, findings.alike_classes),
             "group", "s", "of classes with almost equal names",
         ),
-        _line(findings.beside, "file", "s", "beside the class folders, not used"),
+        _line(findings.beside, "file", "s", "belonging to no class, not used"),
         _line(findings.own_split, "folder", "s", "of a split within the classes, not used as one"),
     ]  # fmt: skip
     if findings.value_range and "fault" in findings.value_range:

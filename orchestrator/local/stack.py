@@ -18,7 +18,7 @@ from orchestrator.local.stack_record import LocalWorker as LocalWorker
 from orchestrator.local.stack_record import Stack as Stack
 from orchestrator.monitoring import heartbeats
 from orchestrator.state_folder import host as host
-from workers.devices import discovery
+from workers.devices import discovery, room
 
 IDLE_EXIT = "30m"
 GENTLE_S = 30.0
@@ -66,7 +66,7 @@ def ensure(
     cores = discovery.available_cores() if cores is None else cores
     gpus = (0 if device == "cpu" else len(discovery.gpus())) if gpus is None else gpus
     wanted = default_workers(cores, gpus) if workers is None else workers
-    discovery.require_room(wanted, device, [str(index) for index in range(gpus)])
+    room.require_room(wanted, device, [str(index) for index in range(gpus)])
     with state_folder.locked(settings.store) as folder:
         stack = _with_broker(settings, folder, stack_record.read(settings.store))
         stack_record.write(folder, stack)

@@ -82,7 +82,7 @@ def _of_power(forecast: Forecast) -> Iterator[str]:
     yield f"{tested}, {power.pairs} pair(s), {seeds}: {least} invisible; {_more(forecast)}"
     asked = forecast.disagreement
     yield (
-        f"  {POWER:.0%} power after Holm's correction; two networks disagree about "
+        f"  {POWER:.0%} power for accuracy after Holm's correction; two networks disagree about "
         f"{_points(asked.rate)}% of the images ({asked.rate_from}), two seeds of one about "
         f"{_points(asked.noise)}% ({asked.noise_from}); see docs/planning.md"
     )

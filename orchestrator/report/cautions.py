@@ -25,6 +25,7 @@ def cautions(run_data: RunData, analysis: Analysis) -> list[str]:
     return [
         *unlearned(run_data),
         *filter(None, [leaks.caution(run_data, analysis)]),
+        *_contradictions(run_data, analysis),
         *_near_majority(run_data),
         *_stopped(run_data),
         *_untested(run_data, analysis),
@@ -97,6 +98,17 @@ def _answers(trials: Sequence[Unlearned]) -> str:
     share = f"{low}%" if low == high else f"{low} to {high}%"
     each = " with each seed" if len(trials) > 1 else ""
     return f"predicts one class ({answers}) for {share} of the images{each}"
+
+
+def _contradictions(run_data: RunData, analysis: Analysis) -> Iterator[str]:
+    """Equal images of several classes: no answer is right for all of them."""
+    groups = (analysis.duplicates or {}).get("across_classes", 0)
+    if groups:
+        yield (
+            f"{wording.count(groups, 'group')} of equal images {'is' if groups == 1 else 'are'} "
+            "labelled with several classes: whatever a network answers, some of them count as "
+            "wrong. 'orch data inspect' names them."
+        )
 
 
 def _near_majority(run_data: RunData) -> Iterator[str]:

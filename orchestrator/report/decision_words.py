@@ -191,7 +191,7 @@ def _interval(metric: Metric, test: PairwiseTest) -> str:
     where = "seeds and images" if test.seed_interval else "images"
     if test.method == RESAMPLED:
         where = "splits"
-    return f"95% interval over {where} {wording.gaps(metric, over)}"
+    return f"95% interval over {where} {wording.leads_by(metric, over)}"
 
 
 def _unfit(one: Candidate, limits: Constraints) -> str:

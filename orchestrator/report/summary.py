@@ -271,10 +271,10 @@ def _share(standing: Standing) -> str:
 def _interval(test: PairwiseTest, metric: Metric) -> str:
     """The interval that decides: over splits, seeds and images, or images with one seed."""
     if test.seed_interval is None:
-        return f"95% interval over images {wording.gaps(metric, test.interval)}"
+        return f"95% interval over images {wording.leads_by(metric, test.interval)}"
     if test.method == RESAMPLED:
-        return f"95% interval over splits {wording.gaps(metric, test.seed_interval)}"
-    return f"95% interval over seeds and images {wording.gaps(metric, test.seed_interval)}"
+        return f"95% interval over splits {wording.leads_by(metric, test.seed_interval)}"
+    return f"95% interval over seeds and images {wording.leads_by(metric, test.seed_interval)}"
 
 
 def _seconds(cost: Cost) -> float | None:

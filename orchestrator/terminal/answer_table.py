@@ -8,7 +8,7 @@ from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.decision import Candidate
 from orchestrator.analysis.run_data import RunData
 from orchestrator.formatting import plain
-from orchestrator.report import decision_words, headline
+from orchestrator.report import decision_words, headline, summary
 from orchestrator.report.rendering import wording
 
 SHOWN = 12
@@ -20,6 +20,8 @@ def lines(run_data: RunData, analysis: Analysis) -> Iterator[str]:
     yield plain(told.answer)
     if told.decision:
         yield from map(plain, decision_words.sureness(run_data, analysis))
+    elif within := summary.noninferior(run_data, analysis):
+        yield plain(within)
     candidates = analysis.decision.candidates if analysis.decision else ()
     if candidates:
         yield from _table(run_data, candidates[:SHOWN])

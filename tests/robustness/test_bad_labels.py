@@ -17,7 +17,7 @@ from jobs.spec import model
 P = "path,label"
 BAD: list[tuple[str, str, str]] = [
     ("no header", "1.png,a\n2.png,b\n", "no header that names the columns path and label"),
-    ("another header", "image,class\n1.png,a\n", "It begins with: image,class"),
+    ("another header", "image,class\n1.png,a\n", "Rename 'image' to 'path' and 'class' to 'label'"),
     ("nothing", "", "It is empty"),
     ("a file that is not there", f"{P}\n1.png,a\n2.png,b\n8.png,a\n", "no file '8.png' in line 4"),
     (
@@ -32,7 +32,8 @@ BAD: list[tuple[str, str, str]] = [
     ("an unknown split", f"{P},split\n1.png,a,train\n2.png,b,dev\n", "('dev') in line 3"),
     ("a split that is missing", f"{P},split\n1.png,a,train\n2.png,b,\n", "in line 3"),
     ("no label", f"{P}\n1.png,a\n2.png,\n3.png, \n", "no label in lines 3, 4"),
-    ("a label with a line end", f'{P}\n1.png,a\n2.png,"b\nc"\n', "no label in line 4"),
+    ("a label with a line end", f'{P}\n1.png,a\n2.png,"b\nc"\n', "('b\\nc') in line 4"),
+    ("a label that cannot be seen", f"{P}\n1.png,a\n2.png,a\u200b\n", "('a\\u200b') in line 3"),
     ("no path", f"{P}\n1.png,a\n,b\n", "no path in line 3"),
     ("a short row", f"{P}\n1.png,a\n2.png\n", "not 2 values in line 3"),
     ("a long row", f"{P}\n1.png,a\n2.png,b,c\n", "not 2 values in line 3"),
@@ -186,4 +187,14 @@ def test_a_column_of_lists_is_named(tmp_path: Path) -> None:
     pq.write_table(pa.table({"path": ["1.png"], "label": [["a", "b"]]}), tmp_path / "l.parquet")
 
     with pytest.raises(BadFolder, match="'label' holds lists or records"):
+        listed(tmp_path / "l.parquet")
+
+
+def test_two_columns_of_one_name_are_refused_in_parquet(tmp_path: Path) -> None:
+    """As in text."""
+    columns = [pa.array(["1.png"]), pa.array(["a"]), pa.array(["b"])]
+    twice = pa.Table.from_arrays(columns, names=["path", "label", "label"])
+    pq.write_table(twice, tmp_path / "l.parquet")
+
+    with pytest.raises(BadFolder, match="has two columns 'label'"):
         listed(tmp_path / "l.parquet")

@@ -19,7 +19,7 @@ from jobs.store.store import Store
 from orchestrator import preflight
 from orchestrator.doctor import checks
 from workers import main
-from workers.devices import device_lock, discovery
+from workers.devices import device_lock, discovery, room
 from workers.devices.discovery import Device, DeviceTaken, DriverFailed, NoSuchDevice
 from workers.lease import LeaseTracker
 from workers.worker import Worker
@@ -177,11 +177,20 @@ def test_the_ninth_worker_on_eight_gpus_is_refused(
     """Before anything is started, with what to give instead."""
     found = [str(number) for number in range(8)]
     if not refused:
-        discovery.require_room(workers, device, found)
+        room.require_room(workers, device, found)
         return
 
     with pytest.raises(DeviceTaken, match="--slots"):
-        discovery.require_room(workers, device, found)
+        room.require_room(workers, device, found)
+
+
+def test_more_workers_than_the_memory_holds_are_refused() -> None:
+    """Hundreds would stop the machine before they start; one is always tried."""
+    room.require_room(16, "cpu", [], 8 * 10**9)
+    room.require_room(1, None, [], 10**8)
+
+    with pytest.raises(DeviceTaken, match=r"this machine has 8\. Give --workers 16 or fewer"):
+        room.require_room(17, None, [], 8 * 10**9)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

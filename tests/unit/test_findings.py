@@ -150,7 +150,7 @@ def test_names_are_told(folder: Path) -> None:
     told = " | ".join(notes.lines(found_in(folder)))
 
     assert "'Fern ' = 'fern'" in told
-    assert "1 file beside the class folders, not used: labels.csv" in told
+    assert "1 file belonging to no class, not used: labels.csv" in told
 
 
 def test_little_contrast_is_told_in_the_range_of_the_set(folder: Path) -> None:

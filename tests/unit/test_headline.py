@@ -222,6 +222,12 @@ def test_what_to_hold_against_the_answer_is_said(tmp_path: Path) -> None:
     assert "The best of 3 networks is chosen on the test images" in notes
     assert "Scratch starts from random weights, the others from ImageNet's" in notes
     assert "ImageNet's own" not in notes
+    assert "equal images" not in notes
+    twice = replace(analysed, duplicates={"groups": 3, "across_classes": 2})
+    assert any(
+        note.startswith("2 groups of equal images are labelled with several classes")
+        for note in cautions.cautions(read, twice)
+    )
 
 
 def test_classes_of_imagenet_are_recognised_by_name_and_number(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from scipy import stats
 
 from jobs.catalog.metrics import METRICS, SMALLEST, Metric
 from orchestrator.analysis import image_values, pairwise, seed_intervals, sign_flips
+from orchestrator.analysis.exchanges import CountedAnswers
 from orchestrator.analysis.predictions import Answers, Predictions, TrialPredictions
 from orchestrator.analysis.spreads import wilson
 
@@ -97,6 +100,47 @@ def test_the_test_by_exchanges_is_that_of_scipy() -> None:
     assert sign_flips.p_value(flipped["a"], flipped["b"]) == pytest.approx(expected, abs=0.02)
     assert sign_flips.p_value(of_few["a"], of_few["b"]) == pytest.approx(2 / 16, abs=0.01)
     assert sign_flips.p_value(flipped["a"], flipped["a"]) == 1.0
+
+
+@pytest.mark.parametrize("name", ["balanced_accuracy", "macro_f1"])
+def test_counts_are_exchanged_as_scipy_exchanges_them(name: str) -> None:
+    """The metric is computed anew with scikit-learn for each of all exchanges of 11 answers."""
+    sklearn_metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is missing")
+    labels = np.array([0] * 7 + [1] * 3 + [2])
+    ours, theirs = labels.copy(), (labels + np.array([1, 0, 0, 1, 0, 0, 1, 0, 2, 0, 1])) % 3
+    ours[4] = 2
+    scores = {
+        "balanced_accuracy": sklearn_metrics.balanced_accuracy_score,
+        "macro_f1": partial(sklearn_metrics.f1_score, average="macro", zero_division=0),
+    }
+    differ = np.flatnonzero(ours != theirs)
+
+    def difference(first: np.ndarray, second: np.ndarray) -> float:
+        swapped = [ours.copy(), theirs.copy()]
+        swapped[0][differ], swapped[1][differ] = first, second
+        return float(np.subtract(*(scores[name](labels, one) for one in swapped)))
+
+    every = (ours[differ], theirs[differ])
+    expected = stats.permutation_test(every, difference, permutation_type="samples").pvalue
+    said = {"a": ours[None], "b": theirs[None]}
+    counted = CountedAnswers(METRICS[name].of_counts, 3, labels, said)
+
+    assert counted.p_value("a", "b", 0, 1) == pytest.approx(expected, rel=0.2)
+    assert counted.p_value("a", "b", 0, 1) == counted.p_value("b", "a", 0, 1)
+    assert counted.p_value("a", "a", 0, 1) == 1.0
+
+
+def test_a_class_of_one_image_makes_no_false_difference() -> None:
+    """Equal networks, of which the rare class is right or wrong by chance, differ in 5%."""
+    rng, labels, different = np.random.default_rng(8), np.array([0] * 60 + [1] * 20 + [2, 2]), 0
+    for _ in range(100):
+        right = rng.random((2, 82)) < 0.75
+        said = np.where(right, labels, (labels + rng.integers(1, 3, (2, 82))) % 3)
+        of_counts = METRICS["balanced_accuracy"].of_counts
+        counted = CountedAnswers(of_counts, 3, labels, {"a": said[:1], "b": said[1:]})
+        different += counted.p_value("a", "b", 0, 1) < 0.05
+
+    assert different <= 10
 
 
 def test_right_or_wrong_is_tested_by_mcnemar_and_the_rest_by_exchanges() -> None:

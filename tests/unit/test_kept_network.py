@@ -111,9 +111,9 @@ def test_weights_that_mean_nothing_are_refused(value: Any) -> None:
 def test_a_spec_file_names_classes_with_weights(tmp_path: Path) -> None:
     """As a mapping."""
     path = tmp_path / "spec.yaml"
-    path.write_text("backbones: scratch\nclass_weights: {cat: 2}\n")
+    path.write_text("backbones: scratch\nclass_weights: {cat: 2, 007: 3}\n")
 
-    assert model.build(model.read_file(path)).class_weights == (("cat", 2.0),)
+    assert model.build(model.read_file(path)).class_weights == (("007", 3.0), ("cat", 2.0))
 
 
 def test_the_best_epoch_is_the_first_of_equals_by_the_metric_of_stopping() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from orchestrator.analysis.metrics import METRICS, Metric
 from orchestrator.analysis.run_data import read_run_data
 from orchestrator.report import headline, page, write
 from orchestrator.report.rendering import elements
+from orchestrator.terminal import answer_table
 
 CLASSES = ("ape", "bear", "cat", "dog", "eel", "fox", "gnu")
 
@@ -121,8 +123,9 @@ def test_a_lower_loss_is_marked_as_best_and_told_as_less(filled: tuple[Store, Ru
     made = page.assemble(read, analysed)
     tables = {table.name: table for table in elements.tables(made.sections)}
     (best,) = tables["period-1"].best
+    sentence = made.headline.sentence
 
-    assert " less than VGG16 (2.858000; " in made.headline.sentence
+    assert re.search(r" less than VGG16 \(2\.858000; 95% interval over images \d\S+ to", sentence)
     assert tables["period-1"].rows[best][0] == "ResNet34"
     assert "slightly too low" in " ".join(made.headline.cautions)
     assert "No network is both cheaper and better than" in " ".join(
@@ -137,8 +140,10 @@ def test_a_network_is_at_most_a_margin_worse(filled: tuple[Store, Run]) -> None:
         for margin in (5, 25)
     }
     (one,) = led_by(filled, "accuracy", 0.25)[1].noninferior
+    printed = list(answer_table.lines(*led_by(filled, "accuracy", 0.25)))
 
     assert "ResNet34 is at most 25 points worse than VGG16 (p " in told[25]
+    assert "ResNet34 is at most 25 points worse than VGG16 (p " in printed[1]
     assert "No network is shown to be at most 5 points worse than VGG16." in told[5]
     assert one.gain == pytest.approx(-0.1, abs=0.02)
     assert -0.25 < one.bound < one.gain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -121,13 +122,14 @@ def test_labels_that_look_like_numbers_stay_text(ending: str, tmp_path: Path) ->
 
 
 def test_numbers_of_parquet_are_labels_and_groups(tmp_path: Path) -> None:
-    """As they are written; nested columns are passed over."""
+    """As they are written, days too; nested columns are passed over."""
     files(tmp_path, "1.png", "2.png")
-    columns = {"path": ["1.png", "2.png"], "label": [3, 10], "box": [[1, 2], []], "who": [7, 8]}
+    days = [date(2026, 1, 5), date(2026, 1, 6)]
+    columns = {"path": ["1.png", "2.png"], "label": [3, 10], "box": [[1, 2], []], "day": days}
     pq.write_table(pa.table(columns), tmp_path / "labels.parquet")
-    found = listed(tmp_path / "labels.parquet", group_by="who")
+    source = listed(tmp_path / "labels.parquet", group_by="day")
 
-    assert told(found) == [("2.png", "10", None, "8"), ("1.png", "3", None, "7")]
+    assert [entry[1::2] for entry in told(source)] == [("10", "2026-01-06"), ("3", "2026-01-05")]
 
 
 def test_paths_start_from_the_folder_of_images(tmp_path: Path) -> None:
@@ -179,6 +181,25 @@ def test_a_table_without_splits_and_groups_names_the_data_set_of_the_folder(
     file = table(tmp_path / "d" / "l.csv", [("path", "label"), *rows])
 
     assert checksums.add(listed(file)).data_id(DataSettings()) == folder.data_id(DataSettings())
+
+
+def test_paths_are_found_as_other_systems_write_them(tmp_path: Path) -> None:
+    """With backslashes, letters in two parts as macOS has them, or spaces around."""
+    files(tmp_path, "k\xe4fer/1.png", "k\xe4fer/2.png")
+    text = " ka\u0308fer\\1.png ;a;x;;\nk\xe4fer/2.png;b;y;;\n"
+    (tmp_path / "l.csv").write_text(f"path;label;note;;\n{text}", encoding="utf-8")
+    source = listed(tmp_path / "l.csv")
+
+    assert [entry.path for entry in source.entries] == ["k\xe4fer/1.png", "k\xe4fer/2.png"]
+    assert source.remarks == ("columns that are not used: note",)
+
+
+def test_a_column_of_splits_by_another_name_is_told(tmp_path: Path) -> None:
+    """It is not used, as any other; what would keep it is said."""
+    rows = [("path", "label", "phase"), ("1.png", "a", "train"), ("2.png", "b", "val")]
+    source = listed(table(tmp_path / "l.csv", rows))
+
+    assert "'phase' names splits, which a column 'split' would keep" in source.remarks[0]
 
 
 def test_an_equal_row_counts_once_and_is_told(tmp_path: Path) -> None:

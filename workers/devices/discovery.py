@@ -205,7 +205,7 @@ def choose_device(
     Raises `NoSuchDevice` and `DeviceTaken`.
     """
     threads_used = task_threads(threads or max(1, available_cores() // 2), slots)
-    there, index = _looked_up(asked, gpus_here)
+    there, index = look_up(asked, gpus_here)
     if index is None and (asked == "cpu" or not there):
         return Device("cpu", "cpu", "", threads_used), None
     for number in range(len(there)) if index is None else [index]:
@@ -224,23 +224,10 @@ def choose_device(
 
 def require_device(asked: str | None, gpus_here: list[str] | None = None) -> None:
     """Raise `NoSuchDevice` unless this machine has the device; takes no lock."""
-    _looked_up(asked, gpus_here)
+    look_up(asked, gpus_here)
 
 
-def require_room(
-    workers: int | None, asked: str | None, gpus_here: list[str] | None = None
-) -> None:
-    """Raise `DeviceTaken` for more workers than there are GPUs for them; a CPU takes any number."""
-    there, index = _looked_up(asked, gpus_here)
-    devices = len(there) if index is None else 1
-    if asked != "cpu" and there and workers is not None and workers > devices:
-        raise DeviceTaken(
-            f"{workers} workers were asked for, but there is one worker for each GPU: {devices} "
-            f"here. Give --workers {devices}, or --slots to train several networks on each."
-        )
-
-
-def _looked_up(asked: str | None, gpus_here: list[str] | None) -> tuple[list[str], int | None]:
+def look_up(asked: str | None, gpus_here: list[str] | None) -> tuple[list[str], int | None]:
     """GPUs of this machine, and the index of the requested one; raises `NoSuchDevice`."""
     if asked == "cpu":
         return [], None

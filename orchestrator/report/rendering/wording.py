@@ -148,6 +148,11 @@ def gaps(of: Metric, ends: Interval) -> str:
     return f"{ends.low + 0.0:.4f} to {ends.high + 0.0:.4f}".replace("-", "−")
 
 
+def leads_by(of: Metric, ends: Interval) -> str:
+    """An interval of differences as how much better the first is: `0.5 to 4.7`."""
+    return gaps(of, ends if of.higher_is_better else Interval(-ends.high, -ends.low))
+
+
 def range_of(of: Metric, ends: Interval) -> str:
     """An interval of a metric: `97.7–98.2%`, `0.1210–0.1391`."""
     return interval(ends) if of.form == "share" else f"{ends.low:.4f}–{ends.high:.4f}"
