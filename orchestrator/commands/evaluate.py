@@ -88,7 +88,7 @@ def _awaited(settings: Settings, store: Store, grown: Run, asked: OtherRequest) 
     followed, waiting = part.narrowed(store, grown, evaluate.added(asked), what, again)
 
     def results() -> tuple[list[str], dict[str, Any]]:
-        done = evaluation_table.read(store, asked.tasks)
+        done = evaluation_table.read(store, grown, asked.tasks)
         return evaluation_table.lines(called, done), {"results": evaluation_table.facts(done)}
 
     return launch.Awaited(followed, waiting, results)

@@ -125,7 +125,8 @@ def _tell(backbone: str, split: int | None, written: Exported) -> None:
         f"{backbone}{of_split}: written to {written.folder} (README.md there says how to use it)"
     )
     for name, parity in written.compared.items():
-        click.echo(f"{card.NAMES[name]}: {card.told(parity)}")
+        few = "" if name == "onnx" else " These are at most 64, as its values are torch's own."
+        click.echo(f"{card.NAMES[name]}: {card.told(parity)}{few}")
         for other in parity.others:
             click.echo(
                 f"  {other.image}: {other.exported} instead of {other.torch}, margin "

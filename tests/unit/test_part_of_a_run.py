@@ -89,17 +89,18 @@ def test_the_accuracies_on_other_data_stand_beside_the_runs_own(
     grown: tuple[Store, Run, list[Task]],
 ) -> None:
     """Only what is done is listed; programs get the same."""
-    store, _, tasks = grown
+    store, run, tasks = grown
     done(store, tasks[0], accuracy=0.25)
     own = store.done(replace(tasks[0], data=""))
 
-    evaluated = evaluation_table.read(store, tasks)
+    evaluated = evaluation_table.read(store, run, tasks)
     lines = evaluation_table.lines("next-year", evaluated)
 
     assert own is not None
     assert own.accuracy is not None
-    assert " ".join(lines[0].split()) == "trial accuracy on next-year on own test images"
-    assert lines[1].split() == [tasks[0].subject, "25.0%", f"{own.accuracy:.1%}"]
+    assert " ".join(lines[0].split()) == "network accuracy on next-year on own test images"
+    backbone = store.load_trial(tasks[0].subject).backbone
+    assert lines[1].split() == [backbone, "25.0%", f"{own.accuracy:.1%}"]
     assert len(lines) == 2
     assert evaluation_table.facts(evaluated)[0]["accuracy"] == 0.25
 

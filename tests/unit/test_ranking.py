@@ -113,7 +113,7 @@ def test_the_command_that_trains_the_best_keeps_images_and_preparation() -> None
     words = training_words(asked, ["vgg16"])
 
     assert words is not None
-    assert words[:5] == ["submit", "--preset", "modern", "--backbone", "vgg16"]
+    assert words[:5] == ["submit", "--preset", "probe", "--backbone", "vgg16"]
     assert {"--image-size", "96", "--skip-broken", "--wait"} <= {*words}
     assert training_words(split, ["vgg16"]) is None
 
