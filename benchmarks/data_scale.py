@@ -108,11 +108,10 @@ def _peak_mib() -> float:
 def _inspect(folder: Path, scratch: Path) -> Callable[[], object]:
     from jobs.data import image_folder
     from jobs.spec.model import DataSettings
-    from orchestrator.analysis import near_duplicates
     from orchestrator.datasets import look
     from orchestrator.datasets.inspect import inspect_source
 
-    for module in (look, near_duplicates):  # loaded before the clock starts
+    for module in (look, image_similarity):  # loaded before the clock starts
         assert module
     settings = DataSettings(image_size=SIZE)
     return lambda: inspect_source(image_folder.read_folder(folder), settings)
@@ -125,7 +124,7 @@ def _submit(folder: Path, scratch: Path) -> Callable[[], object]:
     from jobs.store.store import Store
     from orchestrator import preflight
     from orchestrator.datasets import at_submit
-    from orchestrator.submission import submit
+    from orchestrator.submission import run_creation
 
     asked = {"data": str(folder), "backbones": ["scratch"], "image_size": SIZE, "weights": "none"}
     settings = Settings(scratch / "store", "redis://nowhere", None)
@@ -135,7 +134,9 @@ def _submit(folder: Path, scratch: Path) -> Callable[[], object]:
             model.build(asked), settings, lambda url: None, lambda names, place: None
         )
         at_submit.lines(request.source, request.spec)
-        submit.create_run(Store(scratch / "store").open(create=True), request.spec, request.source)
+        run_creation.create_run(
+            Store(scratch / "store").open(create=True), request.spec, request.source
+        )
 
     return work
 

@@ -17,7 +17,7 @@ from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, Trial
-from orchestrator.submission.submit import create_run
+from orchestrator.submission.run_creation import create_run
 
 CLASSES, TEST_IMAGES, TRAIN_IMAGES = 20, 12_183, 48_724
 Names = list[tuple[str, str]]

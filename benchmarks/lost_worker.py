@@ -36,7 +36,7 @@ from jobs.store.records import TaskResult
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
-from orchestrator.submission.submit import create_run
+from orchestrator.submission.run_creation import create_run
 from workers import heartbeat
 from workers.devices.admission import Requirement
 from workers.devices.discovery import Device

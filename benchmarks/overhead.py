@@ -33,7 +33,7 @@ from jobs.task import Task
 from orchestrator import preflight
 from orchestrator.local import embedded_redis
 from orchestrator.local.embedded_redis import EmbeddedRedis
-from orchestrator.submission import submit
+from orchestrator.submission import run_creation
 from workers.messaging import broker, messages
 
 PARTS = ("queue and claim", "fork", "data and network", "in all")
@@ -129,7 +129,7 @@ def study(root: Path, server: EmbeddedRedis, entry: str, periods: int) -> list[d
         spec, Settings(root, server.url, None), broker.ping, lambda names, folder: None
     )
     store = Store(root).open(create=True)
-    run = submit.create_run(store, request.spec, request.source, {"orch": "benchmark"})
+    run = run_creation.create_run(store, request.spec, request.source, {"orch": "benchmark"})
     messages.enqueue(server.url, readiness.ready_tasks(store, run), store=store.id)
     started: dict[str, dict[str, float]] = in_a_process(
         str(root), server.url, entry, len(run.tasks)

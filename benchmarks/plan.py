@@ -32,7 +32,7 @@ from jobs.store.store import Store
 from orchestrator import preflight
 from orchestrator.local import embedded_redis
 from orchestrator.local.embedded_redis import EmbeddedRedis
-from orchestrator.submission import submit
+from orchestrator.submission import run_creation
 from workers.messaging import broker, messages
 
 SHAPES = {100: (1, 7), 1_000: (7, 10), 10_000: (51, 14)}
@@ -147,7 +147,7 @@ def submitted_run(root: Path, broker_url: str, size: int) -> Run:
         spec, Settings(root, broker_url, None), broker.ping, lambda names, folder: None
     )
     store = Store(root).open(create=True)
-    run = submit.create_run(store, request.spec, request.source, {"orch": "benchmark"})
+    run = run_creation.create_run(store, request.spec, request.source, {"orch": "benchmark"})
     messages.enqueue(broker_url, readiness.ready_tasks(store, run), store=store.id)
     return run
 

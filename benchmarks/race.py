@@ -1,9 +1,9 @@
 """What a race saves, and how often it keeps the winner: `python benchmarks/race.py`.
 
 Each simulated race draws validation and test images anew and stops networks by the rule of
-`orch submit --race` (`jobs.racing.rule`), on validation images alone. `saved` is how many times
-more image-epochs training all to the end takes. The winner is kept if the best survivor on the
-test images is the network that is best among all, or not significantly worse (one-sided McNemar's
+`orch submit --race` (`jobs.racing.stopping_rule`), on validation images alone. `saved` is how many
+times more image-epochs training all to the end takes. The winner is kept if the best survivor on
+the test images is the network that is best among all, or not significantly worse (one-sided McNemar's
 test, 5%). The study without ResNet34 is the hard case: its best network is behind for long.
 
 With `rank` the worse half by a cheap score is left out before. That score is simulated: the final
@@ -27,7 +27,7 @@ import race_curves
 from common import Goal, publish, say, table
 from race_curves import Curves, Right
 
-from jobs.racing import rule
+from jobs.racing import stopping_rule
 from jobs.racing.behind import behind
 
 VALIDATION = (6_091, 1_000, 200)
@@ -80,7 +80,7 @@ def _survivors(
     right = {name: validation[name][end - 1 : end] for name in racing}
     errors = {name: list(1 - validation[name][:end].mean(axis=1)) for name in racing}
     trials, looks = {name: [name] for name in racing}, curves.periods - 1
-    look = rule.look(right, trials, period, looks, rivals, errors, curves.epochs)
+    look = stopping_rule.look(right, trials, period, looks, rivals, errors, curves.epochs)
     stopped = {each.network for each in look.contenders if each.stops}
     return [name for name in racing if name not in stopped]
 

@@ -36,7 +36,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.local import embedded_redis
-from orchestrator.submission.submit import create_run
+from orchestrator.submission.run_creation import create_run
 from workers.devices.discovery import Device
 from workers.execution import execute
 from workers.lease import LeaseTracker

@@ -101,7 +101,7 @@ class StoreHandle:
         One that names an entry that this orch does not have, such as of a plugin, can be looked at,
         cancelled and removed.
         """
-        from jobs.store import named_runs
+        from jobs.store import run_outlines
 
         chosen = self.store.latest_name() if name is None else name
-        return RunHandle(self.store, named_runs.run_or_outline(self.store, chosen))
+        return RunHandle(self.store, run_outlines.run_or_outline(self.store, chosen))

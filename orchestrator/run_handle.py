@@ -74,7 +74,7 @@ class RunHandle:
 
         Raises `TimeoutError`, and `OrchError` if it failed or was cancelled.
         """
-        from jobs.store.remembered import RememberedResults
+        from jobs.store.cached_store import RememberedResults
 
         until = None if timeout_s is None else time.monotonic() + timeout_s
         looking = replace(self, store=RememberedResults(self.store.root))
@@ -281,10 +281,10 @@ class RunHandle:
 
         Where only evaluations and benchmarks are open that were asked for later, it is these alone.
         """
-        from jobs.store import named_runs
+        from jobs.store import run_outlines
         from orchestrator.submission import cancel
 
-        return cancel.cancel(self.store, named_runs.run_or_outline(self.store, self.name))
+        return cancel.cancel(self.store, run_outlines.run_or_outline(self.store, self.name))
 
     def remove(self, *, dry_run: bool = False) -> Removal:
         """Remove it with what no other run shares; returns what was, or would be, removed.
@@ -292,9 +292,9 @@ class RunHandle:
         Raises `RequestError` while its tasks are running, unless it is cancelled.
         """
         from jobs.maintenance import removal
-        from jobs.store import named_runs
+        from jobs.store import run_outlines
         from orchestrator.monitoring import idle
 
-        run = named_runs.run_or_outline(self.store, self.name)
+        run = run_outlines.run_or_outline(self.store, self.name)
         idle.require_idle(self.store, run, waits=not dry_run)
         return (removal.plan_removal if dry_run else removal.remove_run)(self.store, run)

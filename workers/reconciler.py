@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 
 from jobs import atomic, plan, readiness
 from jobs.errors import BrokerUnreachable, OrchError, OutOfReach, class_of
+from jobs.store.cached_store import RememberedStore, Stamp, stamp
 from jobs.store.ledger import Ledger
-from jobs.store.remembered import RememberedStore, Stamp, stamp
 from jobs.store.runs import Run
 from jobs.task import Task
 from workers import heartbeat, lease_shares
-from workers.execution import announcing, deciding, execute
+from workers.execution import announcing, execute, race_decisions
 from workers.execution.attempts import read_history
 from workers.lease import TTL_S
 from workers.messaging import broker
@@ -219,7 +219,7 @@ class Reconciler:
             if self._over(run, ledger):
                 return []
             assert self.store is not None
-            deciding.due(self.store, run, ledger)
+            race_decisions.due(self.store, run, ledger)
             return readiness.ready_tasks(self.store, run, ledger, self._say_denied)
         except OutOfReach as error:
             self._say_denied(error)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jobs import file_names
-from jobs.data import checksums, folder_shape, label_table
+from jobs.data import checksums, folder_shape, read_labels
 from jobs.data.data_source import DataSource, ImageFile
 from jobs.errors import BadFolder
 
@@ -103,7 +103,7 @@ def _classes(folder: Path) -> tuple[list[str], list[str]]:
     if not stat.S_ISDIR(folder.stat().st_mode):
         raise BadFolder(
             f"{folder} is not a folder. Give a folder with one folder per class, or a table of "
-            f"labels ({', '.join(label_table.READERS)})."
+            f"labels ({', '.join(read_labels.READERS)})."
         )
     items = sorted(
         (item for item in os.scandir(folder) if not is_ignored(item.name)),

@@ -7,10 +7,10 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from jobs.data import given_split, image_folder, label_table, labels_file, split_folders
+from jobs.data import given_split, image_folder, labels_layout, read_labels, split_folders
 from jobs.data.data_source import DataSource
-from jobs.data.label_table import LabelTable
-from jobs.data.labels_file import TablePart
+from jobs.data.labels_layout import TablePart
+from jobs.data.read_labels import LabelTable
 from jobs.data.request import DataRequest
 from jobs.errors import BadFolder
 
@@ -45,17 +45,17 @@ def list_source(request: DataRequest) -> DataSource:
             "the others."
         )
     parts = [
-        TablePart(label_table.read(file), folder, given_split.named(folder.name))
+        TablePart(read_labels.read(file), folder, given_split.named(folder.name))
         for folder, file in by_folder.items()
     ]
     if place in by_folder:
         parts = [_split_by_folder(replace(parts[0], split=None))]
     train = next((p.folder for p in parts if p.split == given_split.TRAIN), None)
-    advice = labels_file.ADVICE
+    advice = labels_layout.ADVICE
     if train is not None:
         advice = f"Add a folder for it, or give {shlex.quote(str(train))}: then orch draws a split."
     request = replace(request, images=place)
-    source = labels_file.assemble(parts, request, NAME, place, advice)
+    source = labels_layout.assemble(parts, request, NAME, place, advice)
     return replace(source, beside=tuple(_unnamed(place, source)))
 
 
@@ -84,7 +84,7 @@ def _metadata(place: Path) -> list[Path]:
 def _names_images(file: Path) -> bool:
     """Whether metadata name files and labels; others belong to class folders, and are not used."""
     try:
-        table = label_table.read(file)
+        table = read_labels.read(file)
     except BadFolder:
         return False
     return table.name_of("file_name") is not None and table.label_column is not None
@@ -97,12 +97,12 @@ def _is_alone(file: Path) -> bool:
 def _split_by_folder(part: TablePart) -> TablePart:
     """The rows with the split that their first folder names, if all of them name one."""
     table = part.table
-    if table.name_of(labels_file.SPLIT) is not None:
+    if table.name_of(labels_layout.SPLIT) is not None:
         return part
     firsts = [path.partition("/")[0] for path in table.columns[str(table.path_column)]]
     if not all(map(given_split.named, firsts)):
         return part
-    return replace(part, table=_with_column(table, labels_file.SPLIT, firsts))
+    return replace(part, table=_with_column(table, labels_layout.SPLIT, firsts))
 
 
 def _with_column(table: LabelTable, name: str, values: list[str]) -> LabelTable:

@@ -12,7 +12,7 @@ from jobs.data import (
     checksums,
     data_source,
     image_folder,
-    labels_file,
+    labels_layout,
     metadata_folder,
     split_folders,
     value_range,
@@ -48,10 +48,10 @@ LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (
         Layout(
-            labels_file.NAME,
+            labels_layout.NAME,
             "a table of labels",
-            labels_file.recognised,
-            labels_file.list_source,
+            labels_layout.recognised,
+            labels_layout.list_source,
             has_columns=True,
         ),
         Layout(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from jobs import atomic
 from jobs.errors import DamagedFile
 from jobs.maintenance.file_check import FileCheck
-from jobs.racing import decide
+from jobs.racing import record_decisions
 from jobs.store import codec
 from jobs.store.decisions import DecisionRecord
 from jobs.store.runs import Run
@@ -28,7 +28,7 @@ def check_decisions(store: Store, run: Run) -> Iterator[FileCheck]:
             place = path.relative_to(store.root).as_posix()
             yield FileCheck(place, 0, "is not a complete record; it is made again", None)
     try:
-        pairs = decide.again(store, run)
+        pairs = record_decisions.again(store, run)
     except DamagedFile:  # of published answers, which is told of these
         return
     for made, now in pairs:

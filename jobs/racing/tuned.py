@@ -7,7 +7,7 @@ from typing import Any
 
 from jobs.catalog.metrics import Metric
 from jobs.racing import published
-from jobs.racing.rule import rounded
+from jobs.racing.stopping_rule import rounded
 from jobs.spec.model import Spec
 from jobs.store.decisions import Choice, Rung
 from jobs.store.ledger import Ledger

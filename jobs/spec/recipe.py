@@ -32,7 +32,7 @@ StoppingMetric = Annotated[str, AfterValidator(metrics.stopping_choice)]
 
 
 def key_field(name: str, **limits: Any) -> Any:
-    """The field of a key of `fields.KEYS`, with its default and description."""
+    """The field of a key of `keys.KEYS`, with its default and description."""
     return Field(default=KEYS[name].default, description=KEYS[name].meaning, **limits)
 
 

@@ -69,7 +69,7 @@ def describe_key(key: str, field: FieldInfo) -> str:
 
 
 def needs(key: str) -> str:
-    """What a key takes, in the words of `fields.KEYS`."""
+    """What a key takes, in the words of `keys.KEYS`."""
     return text(str(KEYS[key].needs))
 
 

@@ -1,8 +1,8 @@
 """What was decided between the periods of a run: which trials stop, and why.
 
-A decision is recorded once, by whoever first sees that everything it rests on is published. It is a
-function of published validation answers alone, so two who make it write the same. A record that is
-damaged counts as not made, and is made again.
+The first worker that sees all inputs of a decision published records it. It depends on published
+validation answers alone, so any other worker would record the same. A damaged record counts as not
+made, and is made again.
 """
 
 from __future__ import annotations

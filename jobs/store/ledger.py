@@ -13,7 +13,7 @@ from jobs import atomic
 from jobs.errors import LeaseLost, WorkError
 from jobs.store import codec
 from jobs.store.datasets import DataSetStore
-from jobs.store.publish import is_inside_store, publish_file
+from jobs.store.file_publishing import is_inside_store, publish_file
 from jobs.store.records import PublishedFile, TaskFailure, TaskResult
 from jobs.task import Task
 

@@ -1,4 +1,4 @@
-"""Marks beside a trial's target epochs: further evaluations and benchmarks that runs want."""
+"""Files that request further evaluations and benchmarks at a target epoch."""
 
 from __future__ import annotations
 

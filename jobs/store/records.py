@@ -1,7 +1,7 @@
 """The records of the store: a frozen class for each kind of JSON file.
 
 `jobs.store.codec` reads, checks and writes them. Names of fields are the keys in the files, and
-stay. `omit_defaults` leaves out what means nothing. Increase `FORMAT` for a change that older code
+stay. Fields that hold their default are not written. Increase `FORMAT` for a change that older code
 would misread; that code then leaves the record alone.
 """
 

@@ -1,6 +1,6 @@
 """Test images that are training or validation images too, or nearly.
 
-Equal files, equal prepared pixels and near duplicates (`near_duplicates`), also mirrored, and
+Equal files, equal prepared pixels and near duplicates (`image_similarity`), also mirrored, and
 images of a group that lies in several splits.
 """
 
@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jobs.store.leaks import LeakRecord, Suspect
-from orchestrator.analysis.near_duplicates import MAX_BITS, MAX_LEVELS
+from orchestrator.analysis.image_similarity import MAX_BITS, MAX_LEVELS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from jobs.data.data_source import DataSource
-    from orchestrator.analysis.near_duplicates import Catalog
+    from orchestrator.analysis.image_similarity import Catalog
 
 FILE, PIXELS, NEAR, MIRRORED, GROUP = (
     "equal file",
@@ -140,7 +140,7 @@ def _near(
     pixels: np.ndarray[Any, Any],
 ) -> Iterator[Suspect]:
     """Test images that look nearly like others, as they are or mirrored."""
-    from orchestrator.analysis.near_duplicates import Catalog
+    from orchestrator.analysis.image_similarity import Catalog
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         looks = list(pool.map(lambda place: _look(pixels, place), others))
@@ -180,7 +180,7 @@ def _look(pixels: np.ndarray[Any, Any], place: int, mirrored: bool = False) -> _
     import numpy as np
     from PIL import Image
 
-    from orchestrator.analysis.near_duplicates import appearance
+    from orchestrator.analysis.image_similarity import appearance
 
     image: Image.Image = Image.fromarray(np.asarray(pixels[place]))
     if mirrored:

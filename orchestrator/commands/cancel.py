@@ -22,7 +22,7 @@ def cancel_command(settings: Settings, run: str | None, as_json: bool) -> None:
     undoes the cancellation. Of a run whose own tasks are over, only what 'orch bench' and
     'orch evaluate' added is cancelled.
     """
-    from jobs.store import named_runs
+    from jobs.store import run_outlines
     from jobs.store.store import Store
     from orchestrator import preflight
     from orchestrator.monitoring.status import run_status
@@ -32,7 +32,7 @@ def cancel_command(settings: Settings, run: str | None, as_json: bool) -> None:
 
     store = Store(settings.store).open()
     run = latest.only_open(store) if run is None else run
-    chosen = named_runs.run_or_outline(store, run)
+    chosen = run_outlines.run_or_outline(store, run)
     status = run_status(store, chosen)
     preflight.require_writable(settings.store)
     cancelled = cancel.cancel(store, chosen)

@@ -82,7 +82,7 @@ def _again(
     from jobs import readiness
     from jobs.store.store import Store
     from orchestrator import preflight
-    from orchestrator.submission import submit
+    from orchestrator.submission import run_creation
 
     store = Store(settings.store).open()
     run = store.load_run(_latest(store, reset) if name is None else name)
@@ -91,7 +91,7 @@ def _again(
     if settings.broker_url is not None:
         preflight.require_broker(settings.broker_url)
     carried = _carried_on(store, run) if carry_on else []
-    retried = submit.reset_failures(store, run) if reset else []
+    retried = run_creation.reset_failures(store, run) if reset else []
     if reset and not retried:
         return _nothing_failed(settings, run.name, as_json)
     store.reopen(run)

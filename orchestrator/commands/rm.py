@@ -35,13 +35,13 @@ def rm_command(
     never touched.
     """
     from jobs.maintenance import removal as removals
-    from jobs.store import named_runs
+    from jobs.store import run_outlines
     from jobs.store.store import Store
     from orchestrator import preflight
     from orchestrator.monitoring import idle
 
     store = Store(settings.store).open()
-    chosen = named_runs.run_or_outline(store, run)
+    chosen = run_outlines.run_or_outline(store, run)
     if not dry_run:
         _require_own(settings, chosen, submitter)
         preflight.require_writable(settings.store, to_remove=True)

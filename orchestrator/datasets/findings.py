@@ -118,7 +118,7 @@ def _look_at_all(
 
     `digests` of such files become those of their prepared pixels.
     """
-    from orchestrator.analysis import near_duplicates
+    from orchestrator.analysis import image_similarity
     from orchestrator.datasets.look import look
 
     looks: list[ImageFacts] = []
@@ -137,7 +137,9 @@ def _look_at_all(
             findings.low_contrast.append(entry.path)
         if seen.frames:
             findings.frames[entry.path] = seen.frames
-    groups = [[source.entries[place] for place in group] for group in near_duplicates.groups(looks)]
+    groups = [
+        [source.entries[place] for place in group] for group in image_similarity.groups(looks)
+    ]
     similar = {entry.path for group in groups for entry in group}
     for path in [*sorted(similar), *findings.one_colour]:
         digests[path] = _pixels(Path(source.origin) / path, settings, chosen) or digests[path]

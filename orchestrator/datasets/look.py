@@ -15,7 +15,7 @@ from jobs.data.value_range import ValueRange
 from models.data import values
 from models.data.decode import in_8_bits
 from models.data.image_file import Broken, load, opened, read, reason
-from orchestrator.analysis.near_duplicates import appearance
+from orchestrator.analysis.image_similarity import appearance
 
 QUICK_SIDE = 64
 MAX_FRAMES_SEEN = 50

@@ -12,7 +12,7 @@ from typing import TypeVar
 from jobs import atomic
 from jobs.errors import DamagedFile, NewerRecord
 from jobs.store import codec
-from jobs.store.fleet import slowdown
+from jobs.store.fleet_slowdown import slowdown
 from jobs.store.paths import StorePaths
 from jobs.store.records import HeartbeatRecord, Record
 from orchestrator import state_folder

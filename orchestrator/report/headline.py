@@ -1,4 +1,4 @@
-"""The first lines of a report, in words."""
+"""The first lines of a report: its first sentence, cost, and cautions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.run_data import RunData
-from orchestrator.report import decision_words, summary
+from orchestrator.report import decision_words, first_sentence
 from orchestrator.report.cautions import cautions
 from orchestrator.report.missing import missing
 
@@ -32,10 +32,10 @@ class Headline:
 
 def compose(run_data: RunData, analysis: Analysis) -> Headline:
     """The first lines of a run's report."""
-    cost = summary.cost(run_data, analysis)
+    cost = first_sentence.cost(run_data, analysis)
     return Headline(
-        summary.sentence(run_data, analysis),
-        " ".join(filter(None, (cost, summary.noninferior(run_data, analysis)))),
+        first_sentence.sentence(run_data, analysis),
+        " ".join(filter(None, (cost, first_sentence.noninferior(run_data, analysis)))),
         tuple(cautions(run_data, analysis)),
         tuple(missing(run_data)),
         decision_words.answer(run_data, analysis),

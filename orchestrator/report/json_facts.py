@@ -16,9 +16,9 @@ from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.spreads import Spread
 from orchestrator.analysis.standings import PeriodResult, Standing
 from orchestrator.report import choice_facts, json_other_images
-from orchestrator.report.decision_facts import decision_facts
 from orchestrator.report.headline import Headline
 from orchestrator.report.json_keys import KEYS, SCHEMA
+from orchestrator.report.race_facts import decision_facts
 from orchestrator.report.rendering import wording
 from orchestrator.report.sections import data_source
 from orchestrator.report.settings_apart import in_json, settings_of

@@ -1,4 +1,4 @@
-"""From a checked specification to a recorded run that is under way, without a word."""
+"""Record and start a run, printing nothing."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Cancel a run; of one that is over, the evaluations and benchmarks that were asked for later."""
+"""Cancel a run; if it has ended, only the evaluations and benchmarks requested afterwards."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from jobs import readiness
-from jobs.store import marks, named_runs, other_data
+from jobs.store import marks, other_data, run_outlines
 from jobs.store.runs import Run, RunOutline, is_later
 from jobs.store.store import Store
 from jobs.task import Task
@@ -47,7 +47,7 @@ def _drop(store: Store, run: Run | RunOutline, unfinished: set[str]) -> tuple[st
         Task("prepare", data).id for data in used
     }
     dropped = [name for name in run.tasks if name in unfinished | unused]
-    named_runs.save_tasks(store, run, [t.id for t in kept if t.id not in unused])
+    run_outlines.save_tasks(store, run, [t.id for t in kept if t.id not in unused])
     marks.unmark(store, [Task.parse(name) for name in dropped if not name.startswith("prepare.")])
     other_data.forget_unused(store, run.name, used)
     return tuple(dropped)

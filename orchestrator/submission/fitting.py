@@ -1,4 +1,4 @@
-"""A warning where no live worker, and none of this machine, has what a run requires."""
+"""Warn if neither a live worker nor this machine meets the requirements of a run."""
 
 from __future__ import annotations
 

@@ -237,7 +237,7 @@ def watching(
 
     Raises `WorkersDied` when those just started ended and no local worker is left.
     """
-    from jobs.store.remembered import RememberedResults
+    from jobs.store.cached_store import RememberedResults
     from orchestrator.local import startup
     from orchestrator.monitoring.status import run_status
 

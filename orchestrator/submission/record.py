@@ -42,7 +42,7 @@ def record(
     from jobs.store.store import Store
     from orchestrator import preflight
     from orchestrator.submission import provenance
-    from orchestrator.submission.submit import create_run
+    from orchestrator.submission.run_creation import create_run
 
     request = check(spec, settings, workers, device, tell, check_networks)
     notes = on_checked(request)

@@ -8,7 +8,7 @@ from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.decision import Candidate
 from orchestrator.analysis.run_data import RunData
 from orchestrator.formatting import plain
-from orchestrator.report import decision_words, headline, summary
+from orchestrator.report import decision_words, first_sentence, headline
 from orchestrator.report.rendering import wording
 
 SHOWN = 12
@@ -20,7 +20,7 @@ def lines(run_data: RunData, analysis: Analysis) -> Iterator[str]:
     yield plain(told.answer)
     if told.decision:
         yield from map(plain, decision_words.sureness(run_data, analysis))
-    elif within := summary.noninferior(run_data, analysis):
+    elif within := first_sentence.noninferior(run_data, analysis):
         yield plain(within)
     candidates = analysis.decision.candidates if analysis.decision else ()
     if candidates:

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from jobs.settings import Settings
 from jobs.spec.setting import told
-from jobs.store.remembered import RememberedResults
+from jobs.store.cached_store import RememberedResults
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
 from orchestrator.formatting import plain, share

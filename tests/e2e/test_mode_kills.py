@@ -17,7 +17,7 @@ from jobs import readiness
 from jobs.data import sources
 from jobs.spec import model
 from jobs.store.runs import Run
-from orchestrator.submission.submit import create_run
+from orchestrator.submission.run_creation import create_run
 from workers.messaging import messages
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]

@@ -20,7 +20,7 @@ from jobs.task import Task
 from workers import lease
 from workers.execution import attempts, execute
 from workers.execution.context import task_context
-from workers.execution.settle import settle_failure
+from workers.execution.failures import settle_failure
 from workers.lease import LeaseTracker
 from workers.worker import Worker
 

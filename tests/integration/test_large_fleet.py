@@ -16,7 +16,7 @@ from support.large_fleet import TRIALS, sign, study
 
 from jobs import atomic, readiness
 from jobs.errors import BrokerUnreachable
-from jobs.store import fleet
+from jobs.store import fleet_slowdown
 from jobs.store.store import Store
 from jobs.task import Task
 from workers import heartbeat
@@ -206,8 +206,8 @@ def test_a_heartbeat_takes_two_operations_and_survives_a_missing_folder(store: S
 )
 def test_intervals_grow_with_the_fleet(workers: int, factor: float) -> None:
     """But never so far that a living worker would count as silent."""
-    assert fleet.slowdown(workers) == factor
-    assert fleet.MAX_SLOWDOWN * 2.0 * 3 <= 15.0
+    assert fleet_slowdown.slowdown(workers) == factor
+    assert fleet_slowdown.MAX_SLOWDOWN * 2.0 * 3 <= 15.0
 
 
 def test_a_lease_that_is_renewed_costs_its_watchers_one_operation(store: Store) -> None:

@@ -21,7 +21,7 @@ from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
-from orchestrator.submission.submit import create_run
+from orchestrator.submission.run_creation import create_run
 from workers.lease import Lease, LeaseTracker
 
 FATES = ("well", "dies holding", "dies publishing", "goes silent", "comes back")

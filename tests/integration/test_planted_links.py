@@ -13,14 +13,14 @@ from support.users import COLLEAGUE, as_user, open_folder
 
 from jobs import atomic, permissions
 from jobs.errors import AccessDenied, BadCheckpoint, LeaseLost, WorkerLost
-from jobs.store.publish import publish_file
+from jobs.store.file_publishing import publish_file
 from jobs.store.store import Store
 from jobs.task import Task
 from workers import lease
 from workers.devices.discovery import Device
 from workers.execution import attempts
 from workers.execution.context import task_context
-from workers.execution.settle import give_up, settle_failure
+from workers.execution.failures import give_up, settle_failure
 from workers.lease import LeaseTracker, keep_renewed
 from workers.process import child_main
 from workers.worker import Worker

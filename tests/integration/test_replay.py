@@ -22,7 +22,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import cli
-from orchestrator.submission.submit import create_run
+from orchestrator.submission.run_creation import create_run
 from orchestrator.verification import done_of
 from workers.devices.discovery import NoSuchDevice
 from workers.replay import replay_trial

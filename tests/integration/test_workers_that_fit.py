@@ -19,7 +19,7 @@ from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import cli
 from orchestrator.monitoring.status import run_status
-from orchestrator.submission.submit import create_run
+from orchestrator.submission.run_creation import create_run
 from workers.execution import attempts, execute
 from workers.reconciler import Reconciler
 from workers.worker import Worker

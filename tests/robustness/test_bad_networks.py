@@ -18,7 +18,7 @@ from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import network_check
 from orchestrator.network_check import Asked
-from orchestrator.submission.submit import create_run
+from orchestrator.submission.run_creation import create_run
 
 FORMS = [
     ("timm:", "names no network. Write timm:NAME"),

@@ -19,7 +19,7 @@ from jobs.store.store import Store
 from jobs.task import Task
 from models.export import write
 from orchestrator.analysis import trained_models
-from orchestrator.submission.submit import create_run
+from orchestrator.submission.run_creation import create_run
 from support.learning import Laboratory
 
 OWN = """

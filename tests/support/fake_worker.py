@@ -6,7 +6,7 @@ from jobs.data.data_source import built_in
 from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store
-from orchestrator.submission.submit import create_run
+from orchestrator.submission.run_creation import create_run
 from workers.devices.discovery import Device
 from workers.lease import LeaseTracker
 from workers.worker import Worker

@@ -10,7 +10,7 @@ from jobs.spec import model
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
-from orchestrator.submission.submit import create_run
+from orchestrator.submission.run_creation import create_run
 from support.peer_heartbeats import heartbeat_of
 from workers.scheduling.handover import Handover
 

@@ -16,7 +16,7 @@ from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import cli
 from orchestrator.monitoring.attempts import attempts_of_run
-from orchestrator.submission import submit
+from orchestrator.submission import run_creation
 from workers.execution import attempts
 from workers.messaging import broker
 
@@ -167,7 +167,7 @@ def test_what_is_forgiven_may_be_tried_at_once_and_as_often_as_new(half: tuple[S
         len(attempts.read_history(store, task).counted_failures()),
         attempts.read_history(store, task).must_wait(),
     )
-    retried = submit.reset_failures(store, run)
+    retried = run_creation.reset_failures(store, run)
     after = (
         len(attempts.read_history(store, task).counted_failures()),
         attempts.read_history(store, task).must_wait(),

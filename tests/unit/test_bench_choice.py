@@ -9,7 +9,7 @@ from support.fake_races import race_of
 from support.fakes import fill_store
 
 from jobs.errors import OrchError
-from jobs.racing.decide import decide
+from jobs.racing.record_decisions import decide
 from jobs.settings import Settings
 from jobs.store import splits
 from jobs.task import Task

@@ -39,7 +39,7 @@ from models.evaluation import restore  # noqa: E402
 from models.export import onnx_file, parity  # noqa: E402
 from models.networks import of_trial  # noqa: E402
 from orchestrator.analysis import benchmarks  # noqa: E402
-from orchestrator.submission.submit import create_run  # noqa: E402
+from orchestrator.submission.run_creation import create_run  # noqa: E402
 
 HOST = "here"
 

@@ -9,8 +9,8 @@ from support.fake_races import Race, known, race_of, ready
 
 from jobs import atomic, readiness
 from jobs.maintenance import prune, verify
-from jobs.racing import rule
-from jobs.racing.decide import decide
+from jobs.racing import stopping_rule
+from jobs.racing.record_decisions import decide
 from jobs.store import decisions
 from jobs.task import Task
 
@@ -208,5 +208,5 @@ def test_a_network_on_its_way_past_the_leader_goes_on(race: Race) -> None:
     told = {each.network: each for each in look.contenders} if look else {}
 
     assert known(race).stopped == {race.trial("squeezenet"): 2}
-    assert told["scratch"].p_corrected == told["squeezenet"].p_corrected < rule.LEVEL
+    assert told["scratch"].p_corrected == told["squeezenet"].p_corrected < stopping_rule.LEVEL
     assert told["scratch"].forecast > 0.8 > told["squeezenet"].forecast

@@ -142,7 +142,7 @@ def test_without_any_weights_it_says_what_to_set(cache: Path, tmp_path: Path) ->
     [
         "orchestrator.doctor.checks",
         "orchestrator.commands.submit",
-        "orchestrator.submission.submit",
+        "orchestrator.submission.run_creation",
     ],
 )
 def test_looking_for_weights_needs_no_torch(module: str) -> None:

@@ -15,7 +15,7 @@ from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
 from models import entrypoint
 from models.networks import weights
-from orchestrator.submission.submit import create_run
+from orchestrator.submission.run_creation import create_run
 
 
 def test_missing_weights_are_said_before_any_training(

@@ -19,7 +19,7 @@ from jobs.spec import model  # noqa: E402
 from jobs.spec.model import DataSettings  # noqa: E402
 from models.data.prepare import prepare_folder  # noqa: E402
 from orchestrator import cli  # noqa: E402
-from orchestrator.analysis import near_duplicates  # noqa: E402
+from orchestrator.analysis import image_similarity  # noqa: E402
 from orchestrator.datasets import at_submit, findings, notes  # noqa: E402
 from orchestrator.datasets.look import look  # noqa: E402
 
@@ -130,7 +130,7 @@ def test_a_thousand_images_of_the_same_look_are_one_group(tmp_path: Path) -> Non
     photograph(2).save(tmp_path / "b.png")
     one, other = look(tmp_path / "a.png"), look(tmp_path / "b.png")
 
-    assert near_duplicates.groups([one] * 1000 + [other]) == [list(range(1000))]
+    assert image_similarity.groups([one] * 1000 + [other]) == [list(range(1000))]
 
 
 def test_classes_without_a_test_image_are_named(folder: Path) -> None:

@@ -15,7 +15,7 @@ from jobs.spec.grid import MAX_SETTINGS
 from jobs.spec.model import Spec, build
 from jobs.store.store import Store
 from orchestrator.commands.submit import submit_command
-from orchestrator.submission.submit import create_run
+from orchestrator.submission.run_creation import create_run
 
 DATA = "digits-64px-00000000"
 TWO: dict[str, Any] = {"backbones": ["scratch", "squeezenet"], "periods": 1}

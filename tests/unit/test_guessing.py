@@ -17,7 +17,7 @@ from orchestrator.analysis import constraints
 from orchestrator.analysis.analysis import Analysis, analyse
 from orchestrator.analysis.chance import above_chance
 from orchestrator.analysis.run_data import RunData, read_run_data
-from orchestrator.report import decision_words, guessing, summary
+from orchestrator.report import decision_words, first_sentence, guessing
 from orchestrator.report.decision_screen import first_screen
 from orchestrator.report.headline import compose
 
@@ -59,7 +59,7 @@ def test_none_is_recommended_where_all_may_guess(benchmarked: tuple[Store, Run])
         guess(store, run, backbone)
     run_data, analysis = told(benchmarked)
     sentence, words = (
-        summary.sentence(run_data, analysis),
+        first_sentence.sentence(run_data, analysis),
         decision_words.answer(run_data, analysis),
     )
     screen = first_screen(run_data, analysis)
@@ -98,7 +98,7 @@ def test_a_network_above_chance_is_taken_as_before(benchmarked: tuple[Store, Run
     assert {*run_data.better_than_guessing} == {"mobilenet-v3", "scratch"}
     assert analysis.decision is not None
     assert analysis.decision.choice is not None
-    assert "guessing" not in summary.sentence(run_data, analysis)
+    assert "guessing" not in first_sentence.sentence(run_data, analysis)
 
 
 def test_the_interval_decides(benchmarked: tuple[Store, Run]) -> None:

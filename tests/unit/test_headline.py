@@ -16,7 +16,7 @@ from jobs.store.store import Store
 from orchestrator.analysis import analysis, imagenet, overfitting, run_data
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import EpochRow
-from orchestrator.report import cautions, json_facts, page, summary
+from orchestrator.report import cautions, first_sentence, json_facts, page
 from orchestrator.report.headline import compose
 from orchestrator.report.rendering import elements, wording
 from orchestrator.report.rendering.gallery import Gallery
@@ -42,7 +42,7 @@ def told(store: Store, run: Run) -> tuple[RunData, analysis.Analysis, str]:
     """Run data, analysis and first sentence."""
     read = run_data.read_run_data(store, run)
     analysed = analysis.analyse(read)
-    return read, analysed, summary.sentence(read, analysed)
+    return read, analysed, first_sentence.sentence(read, analysed)
 
 
 def test_one_seed_is_ahead_on_these_images_and_never_leads(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_it_does_not_lead_where_a_constant_answer_is_the_most_accurate(tmp_path:
     share = 0.97
     known = replace(read.learning.baselines, majority_share=share)
     read = replace(read, learning=replace(read.learning, baselines=known))
-    sentence = summary.sentence(read, analysis.analyse(read))
+    sentence = first_sentence.sentence(read, analysis.analyse(read))
 
     assert sentence.endswith(" Always predicting bear would get 97.0% correct.")
 
@@ -179,7 +179,7 @@ def test_nobody_leads_where_none_learned_anything(tmp_path: Path) -> None:
 
     assert sentence.startswith("No network has learned anything after the last period (epoch 4)")
     assert "chance is 25.0%" in sentence
-    assert summary.cost(read, analysed) == ""
+    assert first_sentence.cost(read, analysed) == ""
     assert result_tables.study(read, 2).best == ()
     assert calibration._table(analysed, read.learned).best == ()
 

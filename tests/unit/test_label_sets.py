@@ -27,7 +27,7 @@ from jobs.task import Task, TaskRequest  # noqa: E402
 from models import entrypoint  # noqa: E402
 from orchestrator import cli, preflight  # noqa: E402
 from orchestrator.report import write  # noqa: E402
-from orchestrator.submission import submit  # noqa: E402
+from orchestrator.submission import run_creation  # noqa: E402
 
 SIDE = 10
 LIKE_NUMBERS = (
@@ -86,7 +86,7 @@ def travel(
     settings = Settings(tmp_path / "store", "redis://nowhere", None)
     request = preflight.check_request(spec, settings, lambda url: None, lambda names, place: None)
     store = Store(tmp_path / "store").open(create=True)
-    run = submit.create_run(store, request.spec, request.source, {"host": "here"})
+    run = run_creation.create_run(store, request.spec, request.source, {"host": "here"})
     for task in map(Task.parse, run.tasks):
         work = store.attempts_folder(task) / "0001"
         work.mkdir(parents=True)

@@ -8,7 +8,7 @@ import pytest
 from support.fake_races import race_of
 from support.fakes import fill_store
 
-from jobs.racing import published, rule
+from jobs.racing import published, stopping_rule
 from jobs.store import splits
 from jobs.store.store import Store
 from jobs.task import Task
@@ -45,8 +45,8 @@ def test_a_network_that_stopped_early_is_forecast_where_it_is(tmp_path: Path) ->
     early = published.errors(race.store, [trial], 4)
 
     assert (still, len(early), len(set(early))) == (pytest.approx([0.5, 0.25]), 4, 1)
-    assert rule.forecast(early, 100, 200) == pytest.approx(0.25)
-    assert (rule.forecast(still, 100, 200) or 1) < 0.25
+    assert stopping_rule.forecast(early, 100, 200) == pytest.approx(0.25)
+    assert (stopping_rule.forecast(still, 100, 200) or 1) < 0.25
 
 
 def test_with_keep_best_the_curve_is_of_the_best_so_far(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from jobs.spec.networks import STUDY, Network
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.monitoring.status import run_status
-from orchestrator.submission.submit import create_run
+from orchestrator.submission.run_creation import create_run
 
 
 def test_a_large_network_outside_the_catalog_begins_before_a_small_one(

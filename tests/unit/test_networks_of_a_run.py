@@ -26,7 +26,7 @@ from jobs.task import Task  # noqa: E402
 from models.data.batches import Data  # noqa: E402
 from models.evaluation.predict import predict  # noqa: E402
 from models.networks import check  # noqa: E402
-from orchestrator.submission.submit import create_run  # noqa: E402
+from orchestrator.submission.run_creation import create_run  # noqa: E402
 
 NETS = """
 import torchvision

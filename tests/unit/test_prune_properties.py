@@ -18,7 +18,7 @@ from jobs.store import tables
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
-from orchestrator.submission.submit import create_run
+from orchestrator.submission.run_creation import create_run
 
 BACKBONES = ("scratch", "squeezenet")
 LATER_S = 2 * prune.DEAD_AFTER_S

@@ -11,7 +11,7 @@ import pytest
 from jobs import atomic
 from jobs.errors import LeaseLost, StorageFull
 from jobs.maintenance import verify
-from jobs.store import publish, tables
+from jobs.store import file_publishing, tables
 from jobs.store.store import Store
 from jobs.task import Task
 
@@ -68,7 +68,7 @@ def test_what_a_dead_attempt_left_is_kept_when_it_says_the_same(
 ) -> None:
     """It died between file and record: the next attempt records the existing file."""
     dead, next_one = attempt(tmp_path / "a", 1.0), attempt(tmp_path / "b", 2.0)
-    publish.publish_file(dead / "e.parquet", store.root / PLACE, lambda: False)
+    file_publishing.publish_file(dead / "e.parquet", store.root / PLACE, lambda: False)
     store.publish_result(TASK, {"files": {"e.parquet": PLACE}}, next_one, lambda: True)
 
     assert whole(store)
@@ -96,8 +96,8 @@ def test_other_numbers_are_not_the_same(tmp_path: Path) -> None:
         attempt(tmp_path / name, 1.0, loss) / "e.parquet" for name, loss in (("a", 1.5), ("b", 1.6))
     )
 
-    assert publish.same_contents(one, one)
-    assert not publish.same_contents(one, other)
+    assert file_publishing.same_contents(one, one)
+    assert not file_publishing.same_contents(one, other)
 
 
 def test_a_training_taken_back_is_to_be_done_again(store: Store) -> None:

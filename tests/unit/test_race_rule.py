@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from support.fake_races import images_right
 
-from jobs.racing import rule
+from jobs.racing import stopping_rule
 from jobs.racing.behind import behind
 
 
@@ -36,8 +36,10 @@ def test_the_best_of_equal_networks_is_stopped_in_at_most_five_of_a_hundred_race
                 if name not in stopped
             }
             flat = {name: [0.4, 0.4] for name in right}
-            told = rule.look(right, trials, look + 1, 9, 6, flat, 20)
-            stopped |= {each.network for each in told.contenders if each.p_corrected < rule.LEVEL}
+            told = stopping_rule.look(right, trials, look + 1, 9, 6, flat, 20)
+            stopped |= {
+                each.network for each in told.contenders if each.p_corrected < stopping_rule.LEVEL
+            }
         lost += "n0" in stopped
 
     assert lost <= 0.05 * 150
@@ -47,16 +49,19 @@ def test_a_forecast_follows_the_power_law_of_the_errors() -> None:
     """Exactly where they follow one; flat where they grow, and none without a pace."""
     law = [0.8 * epoch**-0.5 for epoch in range(1, 11)]
 
-    assert rule.forecast(law, 40, 1_000_000) == pytest.approx(0.8 * 40**-0.5)
-    assert rule.forecast([0.1, 0.2, 0.3], 30, 100) == pytest.approx(0.3)
-    assert rule.forecast([0.3], 30, 100) is None
-    assert rule.forecast([0.0, 0.0], 30, 100) == pytest.approx(0.005)
+    assert stopping_rule.forecast(law, 40, 1_000_000) == pytest.approx(0.8 * 40**-0.5)
+    assert stopping_rule.forecast([0.1, 0.2, 0.3], 30, 100) == pytest.approx(0.3)
+    assert stopping_rule.forecast([0.3], 30, 100) is None
+    assert stopping_rule.forecast([0.0, 0.0], 30, 100) == pytest.approx(0.005)
 
 
 def test_the_pace_of_who_is_behind_is_taken_at_its_upper_limit() -> None:
     """More images make it more certain; who learned nothing or has ended early is flat."""
     law = [0.8 * epoch**-0.5 for epoch in range(1, 11)]
-    ends = [rule.forecast(law, 40, images, rule.PACE_LIMIT) for images in (200, 6_000, 10**9)]
+    ends = [
+        stopping_rule.forecast(law, 40, images, stopping_rule.PACE_LIMIT)
+        for images in (200, 6_000, 10**9)
+    ]
     times = np.log(np.arange(1, 11))
     spread, last = ((times - times.mean()) ** 2).sum(), law[-1]
     slope = -0.5 - 1.645 * np.sqrt((1 - last) / (last * 200) / spread)
@@ -64,4 +69,6 @@ def test_the_pace_of_who_is_behind_is_taken_at_its_upper_limit() -> None:
     assert ends == sorted(ends, key=float)
     assert ends[0] == pytest.approx(last * 4**slope)
     assert ends[2] == pytest.approx(0.8 * 40**-0.5, rel=1e-3)
-    assert rule.forecast([0.3, 0.3], 30, 100, rule.PACE_LIMIT) == pytest.approx(0.3)
+    assert stopping_rule.forecast([0.3, 0.3], 30, 100, stopping_rule.PACE_LIMIT) == pytest.approx(
+        0.3
+    )

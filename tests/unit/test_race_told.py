@@ -12,7 +12,7 @@ from support.fake_races import Race, known, race_of
 
 from jobs import readiness
 from jobs.errors import BadSpec
-from jobs.racing.decide import decide
+from jobs.racing.record_decisions import decide
 from jobs.spec import model
 from jobs.store.tables import read_rows
 from jobs.task import Task
@@ -29,7 +29,7 @@ from orchestrator.report.headline import compose
 from orchestrator.report.rendering.gallery import Gallery
 from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections.racing import section, tuning_told
-from workers.execution import deciding
+from workers.execution import race_decisions
 
 THREE = ("scratch", "squeezenet", "resnet34")
 
@@ -49,10 +49,10 @@ def test_whoever_ends_the_last_training_enqueues_what_goes_on(tmp_path: Path) ->
     race = race_of(tmp_path / "store", THREE)
     race.trained("scratch", 1, 60)
     race.trained("squeezenet", 1, 150)
-    early = deciding.after(race.store, Task("train", race.trial("squeezenet"), 2))
+    early = race_decisions.after(race.store, Task("train", race.trial("squeezenet"), 2))
     race.trained("resnet34", 1, 155)
     last = Task("train", race.trial("resnet34"), 2)
-    following = {task for task in deciding.after(race.store, last) if task.kind == "train"}
+    following = {task for task in race_decisions.after(race.store, last) if task.kind == "train"}
 
     assert early == []
     assert following == {Task("train", race.trial(name), 4) for name in ("squeezenet", "resnet34")}
@@ -67,7 +67,7 @@ def test_damaged_answers_put_a_decision_off_and_stop_nothing_else(tmp_path: Path
     place = f"results/validation_predictions/trial={race.trial('scratch')}/e0002.parquet"
     (race.store.root / place).write_bytes(b"PAR1")
 
-    assert not deciding.due(race.store, race.run)
+    assert not race_decisions.due(race.store, race.run)
     assert known(race).made == ()
 
 

@@ -24,7 +24,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from orchestrator.analysis import analysis, run_data
 from orchestrator.analysis.multi_run import ComparedRun, analyse_runs
-from orchestrator.report import multi_run, summary, write
+from orchestrator.report import first_sentence, multi_run, write
 from orchestrator.report.rendering import elements, latex, wording
 from orchestrator.report.rendering.elements import Table
 
@@ -262,7 +262,7 @@ def test_a_lead_that_may_be_chance_is_called_so(tmp_path: Path) -> None:
             periods=1,
         )
     )
-    sentence = summary.sentence(side.run_data, side.analysis)
+    sentence = first_sentence.sentence(side.run_data, side.analysis)
     beside = multi_run.sentence([side], analyse_runs([side]))
 
     assert not re.search("ahead|leads", sentence)

@@ -18,7 +18,7 @@ from jobs.task import Task
 from orchestrator.monitoring import fitting
 from orchestrator.monitoring.heartbeats import Heartbeat
 from orchestrator.submission import fitting as at_submit
-from orchestrator.submission.submit import create_run
+from orchestrator.submission.run_creation import create_run
 from workers.scheduling import rebalance
 from workers.scheduling.rebalance import ActiveTraining, Peer
 

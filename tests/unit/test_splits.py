@@ -29,7 +29,7 @@ from orchestrator.analysis.constraints import Constraints
 from orchestrator.analysis.run_data import RunData, read_run_data
 from orchestrator.analysis.trained_models import choose_model
 from orchestrator.monitoring.status import run_status
-from orchestrator.report import cautions, data_tables, summary, write
+from orchestrator.report import cautions, data_tables, first_sentence, write
 
 ASKED: dict[str, Any] = {"data": "digits", "backbones": ["scratch", "vgg16"], "periods": 1}
 CLASSES = ("ape", "bear", "cat")
@@ -176,8 +176,8 @@ def test_the_report_pools_the_splits(filled: tuple[Store, Run]) -> None:
     assert run_data.leader is not None
     assert run_data.leader.ranking[0].backbone == max(means, key=lambda name: np.mean(means[name]))
     assert analysis.ranks is None
-    assert "over 6 trainings on 3 splits" in summary.sentence(run_data, analysis) or (
-        "95% interval over splits" in summary.sentence(run_data, analysis)
+    assert "over 6 trainings on 3 splits" in first_sentence.sentence(run_data, analysis) or (
+        "95% interval over splits" in first_sentence.sentence(run_data, analysis)
     )
     assert not any("One seed" in line for line in cautions.cautions(run_data, analysis))
 
@@ -212,7 +212,7 @@ def test_a_margin_is_tested_over_splits(
     limits = Constraints(max_size_bytes=10**9)
     run_data, analysis = write.analysed(*filled, margin=points, constraints=limits)
     (one,) = analysis.noninferior
-    told = summary.noninferior(run_data, analysis)
+    told = first_sentence.noninferior(run_data, analysis)
 
     assert run_data.leader is not None
     assert one.reference == run_data.leader.ranking[0].backbone
@@ -239,7 +239,7 @@ def test_a_run_that_is_not_over_compares_the_splits_it_has(tmp_path: Path) -> No
 
     assert (run_data.period, set(run_data.splits)) == (1, {0, 1, 2})
     assert list(run_data.states.values()).count("open") == 6
-    assert "over 3 splits" in summary.sentence(run_data, analysis)
+    assert "over 3 splits" in first_sentence.sentence(run_data, analysis)
 
 
 def test_titles_and_status_name_the_split(filled: tuple[Store, Run]) -> None:

@@ -12,7 +12,7 @@ from support.fakes import fill_store
 from support.half_done import NOW
 
 from jobs import atomic
-from jobs.store.remembered import RememberedResults
+from jobs.store.cached_store import RememberedResults
 from jobs.task import Task
 from orchestrator import cli
 from orchestrator.monitoring import progress, status

@@ -26,7 +26,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import preflight
-from orchestrator.submission import provenance, submit
+from orchestrator.submission import provenance, run_creation
 
 
 @dataclass
@@ -83,7 +83,7 @@ def do(tmp_path: Path, asked: model.Spec) -> tuple[Store, Run, list[Task]]:
     """Check and record; the store, the run and its ready tasks."""
     request = preflight.check_request(asked, settings(tmp_path), Wire().ping, Shelf().require)
     store = Store(tmp_path / "store").open(create=True)
-    run = submit.create_run(store, request.spec, request.source, {"host": "alpha"})
+    run = run_creation.create_run(store, request.spec, request.source, {"host": "alpha"})
     return store, run, readiness.ready_tasks(store, run)
 
 
@@ -252,7 +252,7 @@ def test_a_failure_is_forgiven_by_name(tmp_path: Path, photos: Path) -> None:
     store.failed_path(preparing).write_text('{"failure": "bad-image"}')
 
     before = readiness.ready_tasks(store, run)
-    retried = submit.reset_failures(store, run)
+    retried = run_creation.reset_failures(store, run)
     after = readiness.ready_tasks(store, run)
 
     assert before == []

@@ -14,7 +14,7 @@ from jobs.spec.model import Spec
 from jobs.store.store import Store
 from orchestrator import cli
 from orchestrator.planning import schedule_length
-from orchestrator.submission.submit import create_run
+from orchestrator.submission.run_creation import create_run
 
 COSINE = {"schedule": "cosine", "epochs_per_period": 3}
 

@@ -15,7 +15,7 @@ from jobs.store.records import AttemptRecord
 from jobs.store.store import Store
 from jobs.task import Task
 from jobs.task_title import task_title
-from orchestrator.submission.submit import create_run
+from orchestrator.submission.run_creation import create_run
 from workers.execution import announcing, attempts, execute
 from workers.messaging.task_events import Ending, event_of, new_id
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from support.fake_races import known, race_of, ready
 
 from jobs import readiness
-from jobs.racing.decide import decide
+from jobs.racing.record_decisions import decide
 from jobs.task import Task
 
 RATES = {"tune": "learning_rate"}

@@ -15,7 +15,7 @@ from jobs.task import Task, TaskRequest
 from jobs.versions import result_versions
 from workers import logs
 from workers.devices.admission import Requirement
-from workers.execution import announcing, attempts, deciding, settle
+from workers.execution import announcing, attempts, failures, race_decisions
 from workers.execution.attempts import Attempt, read_history
 from workers.execution.callbacks import (
     LOG_S,
@@ -145,7 +145,7 @@ def _run(context: TaskContext, lease: Lease, alone: bool) -> str:
     if context.history.lost_too_often():
         lost = f"{attempts.MAX_LOST} workers were lost over it without any progress"
         announcing.tell_given_up(worker, task, context.celery_id, lost)
-        return settle.give_up(context, lost, lease)
+        return failures.give_up(context, lost, lease)
     runs = context.store.wanted_by(task)
     attempt = _begin_attempt(context, lease, runs)
     request = _task_request(worker, task, attempt, lease, alone, runs)
@@ -179,7 +179,7 @@ def _attempt(context: TaskContext, attempt: Attempt, lease: Lease, request: Task
         with keep_renewed(lease):
             context.store.publish_result(task, result, attempt.work_folder, lease.holds)
     except OrchError as error:
-        state = settle.settle_failure(context, attempt, error, lease)
+        state = failures.settle_failure(context, attempt, error, lease)
         announcing.tell_failed(worker, task, attempt.record, stop.reason, stop.by_person)
         return state
     finally:
@@ -217,7 +217,7 @@ def _begin_attempt(context: TaskContext, lease: Lease, runs: Sequence[Run]) -> A
 def _enqueue_following(context: TaskContext, token: int, state: str) -> None:
     """Enqueue what follows a task that has ended: its successors, or itself to be tried again."""
     worker, task, store = context.worker, context.task, context.store
-    decided = deciding.after(store, task)
+    decided = race_decisions.after(store, task)
     following = list(dict.fromkeys([*readiness.next_tasks(store, task), *decided]))
     if not following and readiness.is_ready(store, task) and not context.history.must_wait():
         following = [task]

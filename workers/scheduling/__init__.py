@@ -1,5 +1,5 @@
 """Which worker trains what: measured throughput, peers, and reassignment.
 
-This is two of the five places that decide which task runs next. "What runs next" in
-docs/architecture.md lists them in order.
+Two modules here, `handover` and `peers`, are steps 1 and 2 of the five that decide which task runs
+next. "What runs next" in docs/architecture.md lists them in order.
 """

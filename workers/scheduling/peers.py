@@ -1,4 +1,4 @@
-"""Heartbeats of all workers: which training to take over, and which worker begins which task."""
+"""From all heartbeats: which training to request, and which idle worker gets a task."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from jobs import atomic, plan
 from jobs.errors import BadSpec, DamagedFile, NewerRecord, OrchError
 from jobs.store import codec
-from jobs.store.fleet import UNHURRIED, slowdown
+from jobs.store.fleet_slowdown import UNHURRIED, slowdown
 from jobs.store.records import HeartbeatRecord
 from jobs.store.requirements import gpu_memory_needed
 from jobs.store.store import Store

@@ -1,6 +1,7 @@
-"""The one interface of scheduling: which tasks a worker begins, stops, takes over and passes on.
+"""The one interface of scheduling, the only module of this package that others import.
 
-The other modules of this package are its parts. docs/reassignment.md says when it pays.
+It decides nothing itself: it asks `handover` and `peers`, which are steps 1 and 2 of the five that
+decide what runs next (docs/architecture.md). docs/reassignment.md says when reassignment pays.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.store.fleet import slowdown
+from jobs.store.fleet_slowdown import slowdown
 from jobs.store.records import RunningTraining
 from jobs.store.store import Store
 from jobs.task import Task

@@ -9,9 +9,9 @@ from typing import Any
 
 from jobs.store.leaks import Suspect
 from orchestrator.analysis.analysis import Analysis, Restated
+from orchestrator.analysis.image_similarity import MAX_BITS, MAX_LEVELS, SIDE
 from orchestrator.analysis.leader import Leader
 from orchestrator.analysis.leaks import KINDS, MAX_TWINS, NO_PIXELS, Leaks
-from orchestrator.analysis.near_duplicates import MAX_BITS, MAX_LEVELS, SIDE
 from orchestrator.analysis.pairwise import PairwiseTest, find_pair
 from orchestrator.analysis.run_data import RunData
 from orchestrator.analysis.standings import Standing

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from jobs import plan
-from jobs.racing import published, rule, tuned
+from jobs.racing import published, stopping_rule, tuned
 from jobs.spec import decided
 from jobs.spec.looks import looks as looks_of
 from jobs.spec.setting import network_of
@@ -120,7 +120,7 @@ def _raced(
     rivals = len(_networks(store, run, run.trials)) - 1
     right = _comparable(answers)
     errors = {name: published.errors(store, trials[name], epoch) for name in right}
-    look = rule.look(right, trials, number, looks, rivals, errors, spec.epochs)
+    look = stopping_rule.look(right, trials, number, looks, rivals, errors, spec.epochs)
     stopped = {t: epoch for each in look.contenders if each.stops for t in each.trials}
     left = len(networks) - sum(each.stops for each in look.contenders)
     return DecisionRecord(period=period, epoch=epoch, stopped=stopped, left=left, look=look)

@@ -1,4 +1,4 @@
-"""Runs for commands that end, remove or list them, which need no known recipe."""
+"""Runs read without their specification, for commands that end, remove or list them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The headline: the best network or those too close to call, and what they cost."""
+"""The first sentence of a report: the best network or those too close to call, and the cost."""
 
 from __future__ import annotations
 

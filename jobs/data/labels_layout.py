@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs import file_names
-from jobs.data import given_split, image_folder, label_table
+from jobs.data import given_split, image_folder, read_labels
 from jobs.data.data_source import DataSource, ImageFile
-from jobs.data.label_table import LabelTable
+from jobs.data.read_labels import LabelTable
 from jobs.data.request import DataRequest
 from jobs.errors import BadFolder
 
@@ -34,12 +34,12 @@ class TablePart:
 
 def recognised(request: DataRequest) -> bool:
     """Whether a file is a table of labels, by the ending of its name."""
-    return request.place.suffix.lower() in label_table.READERS and not request.place.is_dir()
+    return request.place.suffix.lower() in read_labels.READERS and not request.place.is_dir()
 
 
 def list_source(request: DataRequest) -> DataSource:
     """Classes and files that a table names; raises `BadFolder`."""
-    table = label_table.read(request.place)
+    table = read_labels.read(request.place)
     folder = request.images or request.place.parent
     if request.images is not None and not request.images.is_dir():
         raise BadFolder(f"the folder of images {request.images} does not exist.")

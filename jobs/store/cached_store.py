@@ -1,4 +1,4 @@
-"""Stores of which a process that looks again and again reads each thing once."""
+"""A store that keeps what it has read, for processes that poll."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import logging
 
 from jobs import readiness
 from jobs.errors import OrchError
-from jobs.racing.decide import decide
+from jobs.racing.record_decisions import decide
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run
 from jobs.store.store import Store
