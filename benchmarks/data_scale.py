@@ -108,6 +108,7 @@ def _peak_mib() -> float:
 def _inspect(folder: Path, scratch: Path) -> Callable[[], object]:
     from jobs.data import image_folder
     from jobs.spec.model import DataSettings
+    from orchestrator.analysis import image_similarity
     from orchestrator.datasets import look
     from orchestrator.datasets.inspect import inspect_source
 
