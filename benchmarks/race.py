@@ -1,10 +1,10 @@
 """What a race saves, and how often it keeps the winner: `python benchmarks/race.py`.
 
-Each simulated race draws validation and test images anew and stops networks by the rule of
-`orch submit --race` (`jobs.racing.stopping_rule`), on validation images alone. `saved` is how many
-times more image-epochs training all to the end takes. The winner is kept if the best survivor on
-the test images is the network that is best among all, or not significantly worse (one-sided
-McNemar's test, 5%). The study without ResNet34 is the hard case: its best network is behind for long.
+Each simulated race draws validation and test images anew and stops networks by the rule of `orch
+submit --race` (`jobs.racing.stopping_rule`), on validation images alone. `saved` is how many times
+more image-epochs training all to the end takes. The winner is kept if the best survivor on the test
+images is the network that is best among all, or not significantly worse (one-sided McNemar's test,
+5%). The study without ResNet34 is the hard case: its best network is behind for long.
 
 With `rank` the worse half by a cheap score is left out before. That score is simulated: the final
 accuracy, in standard units, with noise to the correlation in the column. Its cost is counted as
