@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import uuid
@@ -11,40 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jobs import permissions
-from jobs.errors import DamagedFile, StorageFull
-
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-
-
-@contextlib.contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Convert "no space" and "read-only" errors in the block to `StorageFull`, naming the path.
-
-    "Permission denied" becomes `AccessDenied`.
-    """
-    try:
-        with permissions.access_errors(path):
-            yield
-    except Exception as error:
-        cause = _of_full_storage(error)
-        if cause is None:
-            raise
-        remedy = "Make it writable" if cause.errno == errno.EROFS else "Free some space there"
-        raise StorageFull(
-            f"cannot write {path}: {cause.strerror}. {remedy}; workers then continue."
-        ) from error
-
-
-def _of_full_storage(error: BaseException | None) -> OSError | None:
-    """The "no space" or "read-only" error in the cause chain of an error, or None."""
-    while error is not None:
-        if isinstance(error, StorageFull):
-            return None
-        if isinstance(error, OSError) and error.errno in FULL:
-            return error
-        error = error.__cause__ or error.__context__
-    return None
+from jobs import full_disk, permissions
+from jobs.errors import DamagedFile
 
 
 @contextlib.contextmanager
@@ -55,7 +22,7 @@ def atomic_write(path: Path, durable: bool = True) -> Iterator[Path]:
     is still atomic for every process, but the file may be lost on power failure.
     """
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.draft")
-    with storage_errors(path):
+    with full_disk.storage_errors(path):
         _make_folder(path.parent)
         try:
             yield draft
@@ -94,7 +61,7 @@ def write_json(path: Path, value: Any, durable: bool = True) -> None:
 def _replaced(path: Path, contents: bytes) -> bool:
     """Replace a file with two operations on the folder, which nearly always exists; else False."""
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.draft")
-    with storage_errors(path):
+    with full_disk.storage_errors(path):
         try:
             draft.write_bytes(contents)
             os.replace(draft, path)
@@ -112,7 +79,7 @@ def create_json(path: Path, value: Any) -> bool:
     A hard link makes this atomic on NFS too.
     """
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.draft")
-    with storage_errors(path):
+    with full_disk.storage_errors(path):
         _make_folder(path.parent)
         try:
             draft.write_bytes(as_json(value))
@@ -157,7 +124,7 @@ def claim_json(path: Path, value: Any) -> bool:
     Not fsynced, and a reader may see a partial file. Use it only for records that may be lost on
     power failure.
     """
-    with storage_errors(path):
+    with full_disk.storage_errors(path):
         _make_folder(path.parent)
         try:
             handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
@@ -174,7 +141,7 @@ def rewrite_json(path: Path, value: Any) -> None:
     Raises `FileNotFoundError` if there is none, or if a link or another's file took its place. As
     with `claim_json`, the file is not fsynced and a reader may see a partial file.
     """
-    with storage_errors(path), open(permissions.open_own(path, os.O_RDWR), "r+b") as file:
+    with full_disk.storage_errors(path), open(permissions.open_own(path, os.O_RDWR), "r+b") as file:
         file.write(as_json(value))
         file.truncate()
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from jobs import atomic
+from jobs import atomic, full_disk
 from jobs.errors import LeaseLost
 
 TIMES = {"seconds", "images_per_second"}
@@ -19,7 +19,7 @@ def publish_file(source: Path, target: Path, recorded: Callable[[], bool]) -> No
     `LeaseLost` if `target` exists and `recorded()` is true. If it is false, the file comes from an
     attempt that died before recording its result. It is then replaced only if its contents differ.
     """
-    with atomic.storage_errors(target):
+    with full_disk.storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         atomic.sync(source)
         if not atomic.link_once(source, target):

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs import atomic
+from jobs import full_disk
 from jobs.task import Task
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def mark(store: Store, tasks: Iterable[Task]) -> None:
     """Record that these tasks at target epochs of their trials are wanted."""
     for path in (_path(store, task) for task in tasks):
-        with atomic.storage_errors(path), contextlib.suppress(FileExistsError):
+        with full_disk.storage_errors(path), contextlib.suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from jobs import atomic, benchmark, permissions, settings
+from jobs import atomic, benchmark, full_disk, permissions, settings
 from jobs.errors import BadSpec, DamagedFile, OutOfReach, StoreUnusable, UnknownRun, WorkError
 from jobs.store import codec, decisions, identity, stall_watch
 from jobs.store.ledger import LedgerStore
@@ -119,7 +119,7 @@ class Store(LedgerStore):
         ]
         folder = self.target_epochs_folder(trial.name)
         for path in [*(folder / each for each in wanted), self.trial_runs_folder(trial.name) / run]:
-            with atomic.storage_errors(path):
+            with full_disk.storage_errors(path):
                 path.parent.mkdir(exist_ok=True)
                 with contextlib.suppress(FileExistsError):
                     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image as pillow
 
-from jobs import atomic
+from jobs import full_disk
 from jobs.catalog.built_in_data import BUILT_IN_DATA
 from jobs.data.data_source import DataSource
 from jobs.data.value_range import ValueRange
@@ -99,7 +99,7 @@ def _write_array(
 ) -> list[tuple[str, Image]]:
     """Write `images.npy`; path and image of each row. Raises the error for `faults`, if any."""
     kept, rows = list[tuple[str, Image]](), list[int]()
-    with atomic.storage_errors(target):
+    with full_disk.storage_errors(target):
         target.mkdir(parents=True, exist_ok=True)
         writer = ArrayWriter(target / "images.npy", Squaring.of(settings).stored)
         fetched = _fetch(source, settings, writer, processes, faults, values)

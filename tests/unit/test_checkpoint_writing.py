@@ -15,7 +15,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra 'worker')")
 
-from jobs import atomic  # noqa: E402
+from jobs import atomic, full_disk  # noqa: E402
 from jobs.errors import StorageFull  # noqa: E402
 from models.checkpoints.files import (  # noqa: E402
     PIECE_BYTES,
@@ -47,7 +47,7 @@ def test_a_full_disk_is_still_named_as_such() -> None:
     """The original error is not hidden by torch's own error from its writer."""
     with (
         pytest.raises(StorageFull),
-        atomic.storage_errors(Path("x")),
+        full_disk.storage_errors(Path("x")),
         open("/dev/full", "wb") as handle,
     ):
         torch.save({"w": torch.rand(3_000_000)}, Summing(handle))

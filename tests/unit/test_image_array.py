@@ -9,7 +9,7 @@ import pytest
 np = pytest.importorskip("numpy")
 pytest.importorskip("PIL", reason="Pillow is not installed (extra 'worker')")
 
-from jobs import atomic  # noqa: E402
+from jobs import full_disk  # noqa: E402
 from jobs.data.image_folder import read_folder  # noqa: E402
 from jobs.errors import StorageFull  # noqa: E402
 from models.data.array import ArrayWriter, Rows, read  # noqa: E402
@@ -53,6 +53,6 @@ def test_a_disk_that_is_full_where_a_process_decodes_is_said_as_such(animal_fold
 
     with (
         pytest.raises(StorageFull, match="No space left on device"),
-        atomic.storage_errors(Path("images.npy")),
+        full_disk.storage_errors(Path("images.npy")),
     ):
         list(decode_all(animal_folder, source.entries, 16, rows, 2))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs import atomic
+from jobs import atomic, full_disk
 from jobs.errors import LeaseLost, StorageFull
 from jobs.maintenance import verify
 from jobs.store import file_publishing, tables
@@ -122,11 +122,14 @@ def test_a_full_disk_is_named_even_when_the_writer_hides_it(tmp_path: Path) -> N
     hidden = RuntimeError("unexpected pos 640 vs 598")
     hidden.__context__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(StorageFull, match="No space left"), atomic.storage_errors(tmp_path / "x"):
+    with (
+        pytest.raises(StorageFull, match="No space left"),
+        full_disk.storage_errors(tmp_path / "x"),
+    ):
         raise hidden
 
 
 def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
     """Only a full or read-only store is renamed."""
-    with pytest.raises(ValueError, match="mine"), atomic.storage_errors(tmp_path / "x"):
+    with pytest.raises(ValueError, match="mine"), full_disk.storage_errors(tmp_path / "x"):
         raise ValueError("mine")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import errors, install_hints, permissions
-from jobs.atomic import FULL
+from jobs.full_disk import NO_WRITES
 from workers.process import parent_death
 from workers.process.progress_log import ProgressLog
 
@@ -73,7 +73,7 @@ def _classify(error: BaseException) -> tuple[str, str]:
         return type(error).__name__, str(error)
     if isinstance(error, MemoryError):
         return "OutOfMemory", f"the machine ran out of memory: {str(error) or 'no details'}."
-    if isinstance(error, OSError) and error.errno in FULL:
+    if isinstance(error, OSError) and error.errno in NO_WRITES:
         return "StorageFull", f"cannot write {error.filename or 'to the store'}: {error.strerror}."
     if isinstance(error, PermissionError):
         return "AccessDenied", str(permissions.denied(_named(error)))
