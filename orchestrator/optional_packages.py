@@ -13,6 +13,7 @@ NEEDED = {
     "torch": ("worker", ("torch", "torchvision")),
     "safetensors": ("timm", ("safetensors",)),
     "onnx": ("onnx", ("onnx", "onnxruntime", "onnxscript")),
+    "int8": ("bench", ("onnx", "onnxruntime", "onnxscript")),
 }
 """For each format, the extra and the modules that it needs."""
 

@@ -25,12 +25,12 @@ from jobs.install_hints import install_command
 from jobs.store.store import Store
 from jobs.store.tables import build_table, table_folder, write_table
 from jobs.task import Task, TaskRequest, Trial
-from models.bench import evaluated, process, quantise, session
+from models.bench import evaluated, process, session
 from models.bench.compare import Compared, compare
 from models.bench.latency import Latency, LatencyRequest
 from models.data.batches import Data
 from models.evaluation import restore
-from models.export import onnx_file
+from models.export import onnx_file, quantise
 from models.export.parity import Answer
 from models.networks import licences, of_trial
 from models.runtime import device
@@ -95,12 +95,12 @@ def _prepared(store: Store, task: Task, way: Way, work: Path) -> _Network:
         torch.save(network.state_dict(), file)
         return _Network(trial, training, way, network, data, file)
     _require_onnx()
-    file, images = work / "model.onnx", None
-    onnx_file.write(network, data.image_side, file)
+    file = work / "model.onnx"
     if way.runtime == "int8":
-        source, file = file, work / "model-int8.onnx"
-        images = quantise.write(source, file, data, of_trial.normalisation_of(trial))
-    return _Network(trial, training, way, network, data, file, images)
+        images = quantise.write(network, file, data, of_trial.normalisation_of(trial))
+        return _Network(trial, training, way, network, data, file, images)
+    onnx_file.write(network, data.image_side, file)
+    return _Network(trial, training, way, network, data, file)
 
 
 def _require_onnx() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from jobs.spec.model import named_by
@@ -13,10 +14,15 @@ from jobs.store.records import TaskResult
 from jobs.task import Task, Trial
 from jobs.versions import result_versions
 from models.data.resize import PADDING, TINY
-from models.export.parity import Parity
+from models.export.parity import Parity, Quantised
 from models.networks.of_trial import normalisation_of
 
-NAMES = {"torch": "model.pt", "safetensors": "model.safetensors", "onnx": "model.onnx"}
+NAMES = {
+    "torch": "model.pt",
+    "safetensors": "model.safetensors",
+    "onnx": "model.onnx",
+    "int8": "model-int8.onnx",
+}
 """The file of each format."""
 
 LOADING = {
@@ -36,6 +42,7 @@ model = onnxruntime.InferenceSession("model.onnx")
 images = prepare.prepare("cat.jpg")
 (scores,) = model.run(["scores"], {"image": images})""",
 }
+LOADING["int8"] = LOADING["onnx"].replace(NAMES["onnx"], NAMES["int8"])
 """Four lines for each format, run in the folder."""
 
 CARD = """\
@@ -59,8 +66,9 @@ The class is `json.load(open("labels.json", encoding="utf-8"))[scores[0].argmax(
 ## Compared with torch
 {compared}
 
-The scores are computed in float32{precision}. Where everything comes from is in `provenance.json`.
-The licence of the initial weights is that of their source.
+The scores are computed in float32{int8}{precision}.
+Where everything comes from is in `provenance.json`. The licence of the initial
+weights is that of their source.
 """
 
 
@@ -134,6 +142,7 @@ def provenance(origin: Origin, compared: Mapping[str, Parity]) -> str:
                         for other in each.others
                     ],
                 }
+                | ({} if each.quantised is None else {"quantised": asdict(each.quantised)})
                 for name, each in compared.items()
             },
         }
@@ -164,18 +173,31 @@ def card(origin: Origin, formats: Sequence[str], compared: Mapping[str, Parity])
             f"`{NAMES[each]}`:\n\n```python\n{LOADING[each]}\n```" for each in formats
         ),
         compared="\n".join(f"- `{NAMES[name]}`: {told(each)}" for name, each in compared.items()),
+        int8=f", but with 8-bit numbers in `{NAMES['int8']}`" if "int8" in formats else "",
         precision="; the training's evaluation used bfloat16" if half else "",
     )
 
 
 def told(parity: Parity) -> str:
-    """A sentence about the answers of a file."""
+    """Sentences about the answers of a file."""
+    if parity.quantised is not None:
+        return _told_quantised(parity, parity.quantised)
     same = parity.images - len(parity.others)
     margins = max((other.margin for other in parity.others), default=0.0)
     more = f"; the others had margins of at most {margins:.2g}" if parity.others else ""
     return (
         f"{same:,} of {parity.images:,} test images get torch's answer{more}. Scores differ by "
         f"at most {parity.max_score_difference:.2g}."
+    )
+
+
+def _told_quantised(parity: Parity, made: Quantised) -> str:
+    fast = "" if made.weight_bits == 8 else ", as the exporting processor has no VNNI"
+    return (
+        f"{len(parity.others):,} of {parity.images:,} test images get another answer than torch's "
+        f"in float32. Accuracy is {made.correct / parity.images:.1%}, and "
+        f"{made.float32_correct / parity.images:.1%} in float32. Weights have {made.weight_bits} "
+        f"bits{fast}; ranges come from {made.calibration_images} training images."
     )
 
 

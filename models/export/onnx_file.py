@@ -61,8 +61,12 @@ def write(network: nn.Module, image_size: int, path: Path) -> None:
 
 
 def answer(path: Path) -> Answer:
-    """The answers of an ONNX file, on the processor."""
+    """The answers of an ONNX file, on the processor; raises `OrchError` if it does not load."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except Exception as error:  # errors of onnxruntime have no common class
+        reason = " ".join(str(error).split())[:200]
+        raise OrchError(f"ONNX Runtime cannot load {path.name}: {reason}") from error
     return lambda images: np.asarray(session.run([OUTPUT], {INPUT: images})[0])

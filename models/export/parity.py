@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -38,12 +38,29 @@ class OtherAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Quantised:
+    """How a file with 8-bit numbers was made, and how many test images are right without and with.
+
+    Its ranges come from `calibration_images` training images.
+    """
+
+    weight_bits: int
+    calibration_images: int
+    float32_correct: int
+    correct: int
+
+
+@dataclass(frozen=True, slots=True)
 class Parity:
-    """Answers of an exported network on all test images, compared with torch's."""
+    """Answers of an exported network on all test images, compared with torch's.
+
+    `quantised` is None but for 8-bit numbers.
+    """
 
     images: int
     max_score_difference: float
     others: tuple[OtherAnswer, ...]
+    quantised: Quantised | None = None
 
 
 def of_network(network: nn.Module) -> Answer:
@@ -67,9 +84,7 @@ def batches(data: Data, indices: Indices, by: Normalisation) -> Iterator[npt.NDA
 
 def compare(data: Data, indices: Indices, reference: Sequence[Scores], exported: Scores) -> Parity:
     """The differences on these images; raises `OrchError` if scores are far from each other."""
-    wanted = np.concatenate(reference)[: len(exported)]
-    if wanted.shape != exported.shape or not np.isfinite(exported).all():
-        raise OrchError("the exported network gives no usable scores. Nothing was written.")
+    wanted = _usable(reference, exported)
     largest = float(np.abs(exported - wanted).max())
     if largest > TOLERANCE * float(np.abs(wanted).max()):
         raise OrchError(
@@ -77,6 +92,29 @@ def compare(data: Data, indices: Indices, reference: Sequence[Scores], exported:
             "written. Try another --format."
         )
     return differences(data, indices, wanted, exported)
+
+
+def compare_quantised(
+    data: Data,
+    indices: Indices,
+    reference: Sequence[Scores],
+    exported: Scores,
+    weight_bits: int,
+    calibration_images: int,
+) -> Parity:
+    """The differences of 8-bit numbers, however large; raises `OrchError` for no usable scores."""
+    wanted, labels = _usable(reference, exported), data.labels[indices]
+    right = (int((scores.argmax(1) == labels).sum()) for scores in (wanted, exported))
+    made = Quantised(weight_bits, calibration_images, *right)
+    return replace(differences(data, indices, wanted, exported), quantised=made)
+
+
+def _usable(reference: Sequence[Scores], exported: Scores) -> Scores:
+    """The scores of torch for the same images; raises `OrchError` where none are comparable."""
+    wanted = np.concatenate(reference)[: len(exported)]
+    if wanted.shape != exported.shape or not np.isfinite(exported).all():
+        raise OrchError("the exported network gives no usable scores. Nothing was written.")
+    return wanted
 
 
 def differences(data: Data, indices: Indices, wanted: Scores, exported: Scores) -> Parity:

@@ -20,7 +20,7 @@ from jobs.store.store import Store
 from jobs.task import Task
 from models.data.batches import Data, Indices
 from models.evaluation import restore
-from models.export import card, network_source, onnx_file, parity
+from models.export import card, network_source, onnx_file, parity, quantise
 from models.export import prepare as prepare_module
 from models.export.card import NAMES, Origin
 from models.export.parity import Answer, Parity, Scores
@@ -131,7 +131,7 @@ class _Written:
             (self.folder / name).write_text(text, encoding="utf-8")
 
     def _images_of(self, form: str) -> Indices:
-        return self.test if form == "onnx" else self.test[:FEW]
+        return self.test if form in ("onnx", "int8") else self.test[:FEW]
 
     def _remade(self) -> nn.Module:
         """The network that `network.py` makes, with the trained values."""
@@ -155,6 +155,8 @@ class _Written:
     ) -> Parity:
         """Write one format, load it again, and compare its answers."""
         path, indices = self.folder / NAMES[form], self._images_of(form)
+        if form == "int8":
+            return self._quantised(path, remade, reference)
         answer = (
             self._onnx(path, remade, image_size) if form == "onnx" else self._torch(path, remade)
         )
@@ -164,6 +166,13 @@ class _Written:
     def _onnx(self, path: Path, remade: nn.Module, image_size: int) -> Answer:
         onnx_file.write(remade, image_size, path)
         return onnx_file.answer(path)
+
+    def _quantised(self, path: Path, remade: nn.Module, reference: Sequence[Scores]) -> Parity:
+        """Write it with 8-bit numbers, as `orch bench` does, and count what they change."""
+        images = quantise.write(remade, path, self.data, self.by)
+        scores = np.concatenate(list(self._answers(onnx_file.answer(path))))
+        bits = quantise.weight_bits()
+        return parity.compare_quantised(self.data, self.test, reference, scores, bits, images)
 
     def _torch(self, path: Path, remade: nn.Module) -> Answer:
         """Save the values alone, and load them into the network again."""

@@ -20,7 +20,14 @@ from orchestrator.terminal.run_argument import run_argument
 if TYPE_CHECKING:
     from orchestrator.exported import Exported
 
-FORMATS = ("torch", "safetensors", "onnx")
+VALUES = " These are at most 64, as its values are torch's own."
+MORE = {
+    "torch": VALUES,
+    "safetensors": VALUES,
+    "int8": " provenance.json lists the images that get another answer.",
+}
+"""What else is said of the files of a format."""
+FORMATS = ("torch", "safetensors", "onnx", "int8")
 
 
 @click.command(
@@ -53,7 +60,7 @@ FORMATS = ("torch", "safetensors", "onnx")
     type=click.Choice(FORMATS),
     multiple=True,
     default=("torch",),
-    help="A format to write. Repeatable.  [default: torch]",
+    help="A format to write; int8: ONNX with 8-bit numbers. Repeatable.  [default: torch]",
 )
 @click.option(
     "--out", metavar="DIR", help="A new or empty folder.  [default: exports/RUN/TRIAL in the store]"
@@ -110,11 +117,12 @@ def _latest(settings: Settings) -> str:
 
 
 def _facts(parity: Any) -> dict[str, Any]:
-    return {
+    facts = {
         "test_images": parity.images,
         "max_score_difference": parity.max_score_difference,
         "other_answers": list(parity.others),
     }
+    return facts if parity.quantised is None else facts | {"quantised": parity.quantised}
 
 
 def _tell(backbone: str, split: int | None, written: Exported) -> None:
@@ -125,9 +133,8 @@ def _tell(backbone: str, split: int | None, written: Exported) -> None:
         f"{backbone}{of_split}: written to {written.folder} (README.md there says how to use it)"
     )
     for name, parity in written.compared.items():
-        few = "" if name == "onnx" else " These are at most 64, as its values are torch's own."
-        click.echo(f"{card.NAMES[name]}: {card.told(parity)}{few}")
-        for other in parity.others:
+        click.echo(f"{card.NAMES[name]}: {card.told(parity)}{MORE.get(name, '')}")
+        for other in () if name == "int8" else parity.others:
             click.echo(
                 f"  {other.image}: {other.exported} instead of {other.torch}, margin "
                 f"{other.margin:.2g}"

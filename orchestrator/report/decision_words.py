@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jobs import settings
+from jobs.spec.setting import network_of, told_of
 from orchestrator import formatting
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.benchmarks import DISTURBED, Benchmark
@@ -51,7 +52,7 @@ def sureness(run_data: RunData, analysis: Analysis) -> list[str]:
     if decision is None or not decision.constraints:
         return []
     return [
-        *_taken_in_int8(run_data.metric, decision),
+        *_taken_in_int8(run_data, decision),
         *_among_fitting(run_data.metric, decision),
         *_against_all(run_data.metric, decision),
         *_guessing(decision),
@@ -99,6 +100,17 @@ def size(one: Candidate) -> str:
 def bench_command(run_data: RunData) -> str:
     """The command that measures what is unknown."""
     return settings.command_line(run_data.root, "bench", run_data.run.name)
+
+
+def export_command(run_data: RunData, build: Benchmark) -> str:
+    """The command that writes the file of a network with 8-bit numbers, as it was benchmarked."""
+    run, setting = run_data.run, told_of(build.backbone)
+    words = ["--backbone", network_of(build.backbone), "--format", "int8"]
+    if run.spec.seeds > 1:
+        words += ["--seed", str(build.seed)]
+    for part in setting.split(", ") if setting else ():
+        words += ["--setting", part.replace(" ", "=", 1)]
+    return settings.command_line(run_data.root, "export", "model", run.name, *words)
 
 
 def name_of(one: Candidate) -> str:
@@ -231,12 +243,16 @@ def _int8(decision: Decision) -> list[str]:
     ]
 
 
-def _taken_in_int8(metric: Metric, decision: Decision) -> list[str]:
-    """The best that fits without 8-bit numbers, where a network is taken with them."""
-    exact = decision.candidate(decision.choice)
-    if decision.int8_choice is None or exact is None:
+def _taken_in_int8(run_data: RunData, decision: Decision) -> list[str]:
+    """How its file is written, and the best in float32, where one with 8-bit numbers is taken."""
+    exact, taken = decision.candidate(decision.choice), decision.int8_choice
+    if taken is None or exact is None:
         return []
-    return [f"In float32 the network to take is {_offer(metric, exact)}."]
+    build = next(one for one in decision.int8 if one.backbone == taken.backbone)
+    return [
+        f"The file with 8-bit numbers is written by: {export_command(run_data, build)}",
+        f"In float32 the network to take is {_offer(run_data.metric, exact)}.",
+    ]
 
 
 def _failing(decision: Decision) -> list[str]:

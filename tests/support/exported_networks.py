@@ -56,7 +56,7 @@ for folder, image in json.loads(sys.argv[1]):
             sys.modules.pop(name, None)
         sys.path.insert(0, folder)
         names = {}
-        lines = lines.replace("cat.jpg", image).replace('"model.', f'"{folder}/model.')
+        lines = lines.replace("cat.jpg", image).replace('"model', f'"{folder}/model')
         exec(lines, names)
         sys.path.remove(folder)
         assert lines.strip().count("\\n") == 3, lines

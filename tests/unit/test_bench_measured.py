@@ -31,12 +31,11 @@ from jobs.spec import model  # noqa: E402
 from jobs.store import marks  # noqa: E402
 from jobs.store.store import Store  # noqa: E402
 from jobs.task import Task  # noqa: E402
-from models.bench import quantise  # noqa: E402
 from models.bench.bench import QUICK  # noqa: E402
 from models.bench.latency import Latency, LatencyRequest  # noqa: E402
 from models.data.batches import Data  # noqa: E402
 from models.evaluation import restore  # noqa: E402
-from models.export import onnx_file, parity  # noqa: E402
+from models.export import onnx_file, parity, quantise  # noqa: E402
 from models.networks import of_trial  # noqa: E402
 from orchestrator.analysis import benchmarks  # noqa: E402
 from orchestrator.submission.run_creation import create_run  # noqa: E402
@@ -125,12 +124,13 @@ def test_ranges_of_8_bit_numbers_come_from_training_images(
     network = restore.learner(store, Task("train", trial, 1), 3, "cpu").network
     onnx_file.write(network, data.image_side, tmp_path / "a.onnx")
 
-    images = quantise.write(tmp_path / "a.onnx", tmp_path / "b.onnx", data, by)
+    images = quantise.write(network, tmp_path / "b.onnx", data, by)
     chosen = quantise.calibration_images(data)
     answer, test = onnx_file.answer(tmp_path / "b.onnx"), data.splits["test"]
     scores = np.concatenate([answer(batch) for batch in parity.batches(data, test, by)])
 
     assert images == len(chosen) == len(set(chosen.tolist()))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.onnx", "b.onnx"]
     assert set(chosen.tolist()) <= set(data.splits["train"].tolist())
     assert (tmp_path / "b.onnx").stat().st_size < (tmp_path / "a.onnx").stat().st_size
     assert scores.shape == (len(test), 3)

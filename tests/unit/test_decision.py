@@ -162,6 +162,7 @@ def test_a_network_far_ahead_is_taken_with_8_bit_numbers(tmp_path: Path) -> None
     assert sentence.startswith("Within 5 ms and 30 MB, take MobileNet V3 with 8-bit numbers: 90.0%")
     assert sentence.endswith("1.5 ms by ONNX Runtime, 4.2 MB.")
     assert "In float32 the network to take is Scratch: " in words
+    assert "export model study --backbone mobilenet-v3 --format int8" in words
     assert "is then 90.0% instead of 92.0%" in words
     assert facts is not None
     assert (facts["choice"], facts["choice_runtime"]) == ("mobilenet-v3", "int8")

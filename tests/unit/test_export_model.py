@@ -24,7 +24,7 @@ from jobs.store.runs import Run  # noqa: E402
 from jobs.store.store import Store  # noqa: E402
 from models.data.batches import Data  # noqa: E402
 from models.evaluation.predict import predict  # noqa: E402
-from models.export import card, network_source, parity  # noqa: E402
+from models.export import card, network_source, onnx_file, parity, quantise  # noqa: E402
 from models.networks import libraries  # noqa: E402
 from models.networks.libraries import Wanted  # noqa: E402
 from orchestrator import cli  # noqa: E402
@@ -107,6 +107,38 @@ def test_onnx_takes_any_number_of_images_and_names_torchs_classes(
     assert len(scores) == 3
 
 
+def test_int8_answers_alone_and_tells_what_it_changed(
+    study: tuple[Store, Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The counts are those of its file, asked without orch about images of the test folder."""
+    for package in ("onnx", "onnxruntime", "onnxscript"):
+        pytest.importorskip(package, reason=f"{package} is not installed (extra 'bench')")
+    store, run, folder = study
+    words = ["--store", str(store.root), "export", "model", "study", "--format", "int8", "--json"]
+    code = cli.run([*words, "--backbone", "nets.py:make", "--out", str(tmp_path / "out")])
+    told = json.loads(capsys.readouterr().out)["formats"]["int8"]
+    data = Data.load(store, run.data_sets[-1])
+    kept = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    made = kept["compared_with_torch"]["int8"]["quantised"]
+    image = folder / "animals" / "ape" / "000.png"
+    (scores,) = answers_without_orch([tmp_path / "out"], image)
+    model = orchestrator.open_store(store.root).run("study").model("nets.py:make")
+    with torch.inference_mode():
+        (exact,) = model(model.prepare(image)).numpy()
+
+    assert code == 0
+    assert told["test_images"] == len(data.splits["test"])
+    assert told["quantised"] == made
+    assert made["weight_bits"] == quantise.weight_bits()
+    assert made["calibration_images"] == len(data.splits["train"])
+    assert abs(made["float32_correct"] - made["correct"]) <= len(told["other_answers"])
+    assert 0 < np.abs(np.array(scores) - exact).max() < 0.1 * np.abs(exact).max()
+    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == [
+        "README.md", "labels.json", "model-int8.onnx", "network.py", "own_network.py",
+        "preparation.json", "prepare.py", "provenance.json",
+    ]  # fmt: skip
+
+
 def test_other_answers_are_listed_with_their_margins(study: tuple[Store, Run, Path]) -> None:
     """Rounding may turn a tie; scores that are really different are refused."""
     store, run, _ = study
@@ -122,6 +154,31 @@ def test_other_answers_are_listed_with_their_margins(study: tuple[Store, Run, Pa
     assert "1 of 2 test images get torch's answer; the others had margins" in card.told(found)
     with pytest.raises(OrchError, match="scores differ from torch's by up to 1"):
         parity.compare(data, indices, reference, near[::-1])
+
+
+def test_8_bit_numbers_may_change_any_answer(
+    study: tuple[Store, Run, Path], tmp_path: Path
+) -> None:
+    """They are counted; scores that are no numbers, and a file that does not load, are refused."""
+    store, run, _ = study
+    data = Data.load(store, run.data)
+    indices = data.splits["test"]
+    right = np.eye(3, dtype=np.float32)[data.labels[indices]]
+    wrong = np.roll(right, 1, axis=1)
+    wrong[0] = right[0]
+
+    lost = parity.compare_quantised(data, indices, [right], wrong, 7, 9)
+    told = card.told(lost)
+
+    images = len(indices)
+    assert lost.quantised == parity.Quantised(7, 9, images, 1)
+    assert f"{images - 1} of {images} test images get another answer" in told
+    assert f"Accuracy is {1 / images:.1%}, and 100.0% in float32. Weights have 7 bits, as" in told
+    with pytest.raises(OrchError, match="no usable scores"):
+        parity.compare_quantised(data, indices, [right], wrong * np.nan, 7, 9)
+    (tmp_path / "bad.onnx").write_text("no network")
+    with pytest.raises(OrchError, match=r"cannot load bad\.onnx: "):
+        onnx_file.answer(tmp_path / "bad.onnx")
 
 
 @pytest.mark.parametrize("name", ["googlenet", "vit_b_32"])
@@ -189,17 +246,17 @@ def test_a_missing_extra_is_one_line(
     """It names the command that installs it."""
     from orchestrator import optional_packages
 
-    monkeypatch.setitem(optional_packages.NEEDED, "onnx", ("onnx", ("no_such_module",)))
+    monkeypatch.setitem(optional_packages.NEEDED, "int8", ("bench", ("no_such_module",)))
     store, _, _ = study
 
     code = cli.run(
-        ["--store", str(store.root), "export", "model", "--backbone", "scratch", "--format", "onnx"]
+        ["--store", str(store.root), "export", "model", "--backbone", "scratch", "--format", "int8"]
     )
     told = capsys.readouterr().err
 
     assert code == 2
     assert "needs no_such_module" in told
-    assert "onnx]" in told
+    assert "bench]" in told
     assert len(told.splitlines()) == 1
 
 

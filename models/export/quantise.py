@@ -1,4 +1,4 @@
-"""Write an ONNX network with 8-bit numbers, its ranges measured on training images.
+"""Write a network as an ONNX file with 8-bit numbers, ranges measured on training images.
 
 Static quantisation of ONNX Runtime: signed 8-bit weights with a scale for each channel, unsigned
 8-bit activations, and quantise-dequantise pairs around each operator. Test images are never seen.
@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from jobs.errors import OrchError
 from models.data.batches import Data, Indices
-from models.export import parity
+from models.export import onnx_file, parity
 from models.networks.of_trial import Normalisation
 
 CALIBRATION_IMAGES = 128
@@ -39,17 +40,19 @@ def weight_bits(cpuinfo: Path = Path("/proc/cpuinfo")) -> int:
     return 8 if words & set(FAST_UNITS) else 7
 
 
-def write(source: Path, target: Path, data: Data, by: Normalisation) -> int:
-    """Write `source` with 8-bit numbers; returns how many images its ranges were measured on.
+def write(network: nn.Module, target: Path, data: Data, by: Normalisation) -> int:
+    """Write it with 8-bit numbers; returns how many images its ranges were measured on.
 
-    Raises `OrchError` for a network that cannot be quantised.
+    Raises `OrchError` for a network that cannot be quantised, or that ONNX cannot hold.
     """
     from onnxruntime import quantization
     from onnxruntime.quantization import shape_inference
 
-    indices, prepared = calibration_images(data), target.with_suffix(".prepared.onnx")
+    indices = calibration_images(data)
+    exact, prepared = (target.with_suffix(f".{name}.onnx") for name in ("exact", "prepared"))
     try:
-        shape_inference.quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        onnx_file.write(network, data.image_side, exact)
+        shape_inference.quant_pre_process(exact, prepared, skip_symbolic_shape=True)
         quantization.quantize_static(
             prepared,
             target,
@@ -60,10 +63,13 @@ def write(source: Path, target: Path, data: Data, by: Normalisation) -> int:
             per_channel=True,
             reduce_range=weight_bits() == 7,
         )
+    except OrchError:
+        raise
     except Exception as error:  # the tools raise anything for an operator that they do not know
         reason = " ".join(str(error).split())[:200]
         raise OrchError(f"ONNX Runtime cannot quantise this network: {reason}") from error
     finally:
+        exact.unlink(missing_ok=True)
         prepared.unlink(missing_ok=True)
     return len(indices)
 
