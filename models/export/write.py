@@ -156,7 +156,7 @@ class _Written:
         """Write one format, load it again, and compare its answers."""
         path, indices = self.folder / NAMES[form], self._images_of(form)
         if form == "int8":
-            return self._quantised(path, remade, reference)
+            return self._quantised(path, reference)
         answer = (
             self._onnx(path, remade, image_size) if form == "onnx" else self._torch(path, remade)
         )
@@ -167,9 +167,9 @@ class _Written:
         onnx_file.write(remade, image_size, path)
         return onnx_file.answer(path)
 
-    def _quantised(self, path: Path, remade: nn.Module, reference: Sequence[Scores]) -> Parity:
-        """Write it with 8-bit numbers, as `orch bench` does, and count what they change."""
-        images = quantise.write(remade, path, self.data, self.by)
+    def _quantised(self, path: Path, reference: Sequence[Scores]) -> Parity:
+        """Write the file that `orch bench` measures, and count what 8-bit numbers change."""
+        images = quantise.write(self.network, path, self.data, self.by)
         scores = np.concatenate(list(self._answers(onnx_file.answer(path))))
         bits = quantise.weight_bits()
         return parity.compare_quantised(self.data, self.test, reference, scores, bits, images)

@@ -117,7 +117,7 @@ def test_int8_answers_alone_and_tells_what_it_changed(
     words = ["--store", str(store.root), "export", "model", "study", "--format", "int8", "--json"]
     code = cli.run([*words, "--backbone", "nets.py:make", "--out", str(tmp_path / "out")])
     told = json.loads(capsys.readouterr().out)["formats"]["int8"]
-    data = Data.load(store, run.data_sets[-1])
+    data = Data.load(store, run.data)
     kept = json.loads((tmp_path / "out" / "provenance.json").read_text())
     made = kept["compared_with_torch"]["int8"]["quantised"]
     image = folder / "animals" / "ape" / "000.png"
