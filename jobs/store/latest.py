@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 
 from jobs.errors import DamagedFile, OutOfReach
 from jobs.spec import unknown_entries
@@ -10,8 +11,17 @@ from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
 
 
-def latest_having(store: Store, kind: str) -> tuple[Run, RunOutline | None]:
-    """The run submitted last of those with a finished task of this kind, and a later one if any.
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The run that fits, a later one that does not, and whether an earlier one fits too."""
+
+    run: Run
+    later: RunOutline | None = None
+    several: bool = False
+
+
+def latest_having(store: Store, kind: str) -> Latest:
+    """The run submitted last of those with a finished task of this kind.
 
     Where no run has one, it is the latest that trains, else the latest of all; then none is passed
     over. A run that names what this orch does not know has none. Raises `UnknownRun` for no run.
@@ -26,11 +36,11 @@ def latest_having(store: Store, kind: str) -> tuple[Run, RunOutline | None]:
     )
     training = (run for run in known if not run.settings.get("rank"))
     if not readable:
-        return store.latest_run(), None
+        return Latest(store.latest_run())
     if (chosen := next(having, None)) is not None:
         later = None if chosen is readable[0] else readable[0]
-        return store.load_run(chosen.name), later
-    return store.load_run(next(training, (known or readable)[0]).name), None
+        return Latest(store.load_run(chosen.name), later, next(having, None) is not None)
+    return Latest(store.load_run(next(training, (known or readable)[0]).name))
 
 
 def _readable(store: Store) -> list[RunOutline]:

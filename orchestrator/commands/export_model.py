@@ -87,7 +87,7 @@ def model_command(
     from orchestrator.terminal import progress_bar
 
     place = None if out is None else folder(out, "--out")
-    run = api.open_store(settings.store).run(name or _latest(settings))
+    run = api.open_store(settings.store).run(name or _latest(settings, as_json))
     with (
         progress_bar.status_line("exporting the network", as_json) as say,
         progress_bar.progress_when_slow(
@@ -109,11 +109,12 @@ def model_command(
         _tell(chosen["backbone"], splits.meant(run.record, chosen["split"]), written)
 
 
-def _latest(settings: Settings) -> str:
+def _latest(settings: Settings, as_json: bool) -> str:
     from jobs.store.store import Store
     from orchestrator.terminal.latest import latest_with
 
-    return latest_with(Store(settings.store).open(), "evaluate").name
+    other = () if as_json else ("export", "model", "RUN")
+    return latest_with(Store(settings.store).open(), "evaluate", other).name
 
 
 def _facts(parity: Any) -> dict[str, Any]:

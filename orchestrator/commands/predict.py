@@ -126,7 +126,7 @@ def predict_command(
     _require_torch()
     store, faults = Store(settings.store).open(), dict[str, str]()
     _refuse_run_names(unread, store.run_names())
-    of_split, number = _of_split(store, run, split)
+    of_split, number = _of_split(store, run, split, csv_file is not None)
     chosen = trained_models.choose_models(store, of_split, period, backbones, setting)
     with _asking(as_json) as predict:
         answered = predict(
@@ -155,11 +155,17 @@ def _show(
         prediction_csv.write(csv_file, chosen, answered)
 
 
-def _of_split(store: Store, run: str | None, split: int | None) -> tuple[Run, int | None]:
-    """The run with the trials of one split, by default the first, and which of several it is."""
+def _of_split(
+    store: Store, run: str | None, split: int | None, rows: bool
+) -> tuple[Run, int | None]:
+    """The run with the trials of one split, by default the first, and which of several it is.
+
+    Tables begin with its name; `rows` do not.
+    """
     from jobs.store import splits
 
-    whole = store.load_run(run) if run is not None else latest_with(store, "evaluate")
+    other = ("predict", "--run", "RUN", "IMAGE") if rows else ()
+    whole = store.load_run(run) if run is not None else latest_with(store, "evaluate", other)
     return splits.chosen(store, whole, split), splits.meant(whole, split)
 
 

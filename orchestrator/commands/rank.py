@@ -63,7 +63,8 @@ def _options(command: Any) -> Any:
 @click.option(
     "--all-backbones",
     is_flag=True,
-    help="Rank every backbone of the catalog that has pretrained weights; the default.",
+    help="Rank every backbone of the catalog that has pretrained weights, one of those with the "
+    "same frozen features; the default.",
 )
 @_options
 @click.option(
@@ -159,12 +160,15 @@ def _recorded(
 
     skips = options.pop("skip_missing")
     spec = rank.rank_spec(given_keys(options), spec_file)
+    twins = rank.left_out(spec)
     spec = _present(spec, settings) if skips else spec
     with contextlib.ExitStack() as reading, skip_missing.hinting(skips):
         tell = reading.enter_context(progress_bar.progress_when_slow("reading the data folder"))
         store, run, request = record.record(
             spec, settings, workers, device, tell, notes_on_data, network_check.resolve
         )
+    for line in twins:
+        click.echo(line, err=True)
     again = "continues" if request.known else "is submitted"
     count = f"{len(request.source.entries):,} files in " if request.source.entries else ""
     said = [

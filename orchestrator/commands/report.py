@@ -104,7 +104,7 @@ def report_command(
     limits = constraints.read(max_latency, max_size)
     wanted, leading = _formats(formats), None if metric is None else metrics.from_option(metric)
     store = Store(settings.store).open()
-    chosen = _chosen(store, runs, bool(limits))
+    chosen = _chosen(store, runs, bool(limits), as_json)
     place = _place(store, chosen, out)
     with progress_bar.status_line(f"comparing {len(chosen)} run(s)", as_json):
         if len(chosen) == 1:
@@ -119,14 +119,14 @@ def report_command(
         _say(page, chosen, decided, sentence)
 
 
-def _chosen(store: Store, names: Sequence[str], limited: bool) -> list[Run]:
+def _chosen(store: Store, names: Sequence[str], limited: bool, as_json: bool) -> list[Run]:
     """The named runs, each once; by default the latest that trains."""
     from orchestrator.terminal.latest import latest_with
 
     chosen = [store.load_run(name) for name in dict.fromkeys(names)]
     if limited and len(chosen) > 1:
         raise RequestError("--max-latency and --max-size are about the networks of one run.")
-    return chosen or [latest_with(store, "train")]
+    return chosen or [latest_with(store, "train", () if as_json else ("report", "RUN"))]
 
 
 def _place(store: Store, chosen: Sequence[Run], out: str | None) -> Path:

@@ -36,19 +36,47 @@ def rank_spec(keys: Mapping[str, Any], file: str | Path | None = None) -> Spec:
     """The specification of a ranking, from keys and the file that they override.
 
     Both may hold keys that only a training uses; the file's name is that of its training.
-    Without `backbones`, or with `all`, they are those of the catalog that have pretrained weights.
+    Without `backbones`, or with `all`, they are those of the catalog that have pretrained weights,
+    without `twins`.
     Raises `BadSpec`, also for unknown keys and for networks that begin with random weights.
     """
     known = spelling.normalised(begin.values_of(file, {"name": None} | dict(keys)))
     used = {key: value for key, value in known.items() if key in KEYS and not _varies(key, value)}
     if used.get("backbones", "all") == "all":
-        used["backbones"] = [name for name, one in CATALOG.items() if one.has_pretrained]
+        used["backbones"] = _whole_catalog()
     asked = model.build(used)
     _require_weights(asked)
     probe = model.build(used | {"preset": PROBE})
     networks = {name: _without_recipe(one) for name, one in probe.networks.items()}
     fixed = {"periods": 1, "epochs_per_period": 1, "networks": networks, "rank": True}
     return probe.model_copy(update=fixed)
+
+
+def twins() -> dict[str, str]:
+    """Networks of the catalog with the frozen features of an earlier one, which is their value.
+
+    They have its body and its weights file. They differ in the last layer, which no ranking uses.
+    """
+    pretrained = [(name, one.weights_file) for name, one in CATALOG.items() if one.has_pretrained]
+    first: dict[str | None, str] = {}
+    earlier = {name: first.setdefault(file, name) for name, file in pretrained}
+    return {name: other for name, other in earlier.items() if name != other}
+
+
+def left_out(spec: Spec) -> list[str]:
+    """Lines on the twins that a ranking of the whole catalog leaves out; none for another one."""
+    if list(spec.backbones) != _whole_catalog():
+        return []
+    return [
+        f"{name} is not ranked: its frozen features are those of {other}, which differs only in "
+        f"the last layer. Rank it all the same with: --backbone {name}"
+        for name, other in twins().items()
+    ]
+
+
+def _whole_catalog() -> list[str]:
+    same = twins()
+    return [name for name, one in CATALOG.items() if one.has_pretrained and name not in same]
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -15,25 +15,35 @@ if TYPE_CHECKING:
 SHOWN = 8
 
 
-def latest_with(store: Store, kind: str) -> Run:
+def latest_with(store: Store, kind: str, other: Sequence[str] = ()) -> Run:
     """The latest run with a finished task of this kind; says so where a later run has none.
 
-    Where no run has one it is the latest that trains, else the latest. Raises `UnknownRun`.
+    With `other`, the words after `orch` that name another run, it also says so where an earlier
+    one has results too: for commands that do not begin with the run's name. Where no run has one
+    it is the latest that trains, else the latest. Raises `UnknownRun`.
     """
+    from jobs.settings import command_line
     from jobs.store.latest import latest_having
 
-    run, later = latest_having(store, kind)
+    latest = latest_having(store, kind)
+    run, later = latest.run, latest.later
     if later:
         from jobs.spec import unknown_entries
 
         why = "ranks networks only" if later.settings.get("rank") else "has no result for this yet"
         why = unknown_entries.told(later.settings) or why
         click.echo(f"run {run.name} is used: {later.name} is later, but {why}", err=True)
+    elif latest.several and other:
+        way = command_line(store.root, *other)
+        click.echo(
+            f"run {run.name} is used: it is the latest with results. Name another with: {way}",
+            err=True,
+        )
     return run
 
 
 def latest_in(store: Store, states: Collection[str], needed: str) -> str:
-    """The name of the latest run with a task in one of these states, which is said.
+    """The name of the latest run with a task in one of these states; of several runs it is said.
 
     Raises `UnknownRun` where there is none; `needed` says what none has.
     """
@@ -45,7 +55,8 @@ def latest_in(store: Store, states: Collection[str], needed: str) -> str:
     if not fitting:
         store.latest_name()
         raise UnknownRun(f"no run of the store {store.root} has {needed}.")
-    click.echo(f"run {fitting[-1].name} is used: it is the latest with {needed}", err=True)
+    if len(store.run_names()) > 1:
+        click.echo(f"run {fitting[-1].name} is used: it is the latest with {needed}", err=True)
     return fitting[-1].name
 
 

@@ -125,7 +125,7 @@ def _all_lines(lab: Lab) -> Ran:
 def _run(words: list[str], ran: Ran) -> None:
     """One line, with `--json` where the command has it."""
     command = parse(" ".join(["orch", *words]))
-    as_json = any("--json" in parameter.opts for parameter in command.params)
+    as_json = "--csv" not in words and any("--json" in each.opts for each in command.params)
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = cli.run([*words, *(["--json"] if as_json else [])])

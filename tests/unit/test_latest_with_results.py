@@ -10,6 +10,7 @@ from support.fakes import fill_store
 
 from jobs.errors import UnknownRun
 from jobs.store.store import Store
+from orchestrator import cli
 from orchestrator.terminal.latest import latest_with
 
 FEW = {"classes": ("ape", "bear"), "images_a_class": 6, "periods": 1, "pixels": False}
@@ -40,6 +41,29 @@ def test_later_runs_without_results_are_passed_over_and_named(
     assert ranked.startswith("run study is used: ")
     assert "is later, but ranks networks only" in ranked
     assert begun == "run study is used: new is later, but has no result for this yet\n"
+
+
+def test_of_several_runs_with_results_the_one_taken_is_said_unless_its_command_begins_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the way to name another; a file of rows names no run, and JSON has a key for it."""
+    monkeypatch.setenv("ORCH_STORE", str(tmp_path))
+    told = {}
+    for name, rate in (("old", 0.1), ("new", 0.2)):
+        recipe = {"learning_rate": rate}
+        fill_store(tmp_path, backbones=["resnet34"], name=name, recipe=recipe, **FEW)
+        for more in ([], ["--json"], [name]):
+            cli.run(["report", "--format", "csv", *more])
+            told[(name, *more)] = capsys.readouterr().err
+    latest_with(Store(tmp_path), "evaluate", ("predict", "--run", "RUN", "IMAGE"))
+    predicted = capsys.readouterr().err
+    latest_with(Store(tmp_path), "evaluate")
+    silent = capsys.readouterr().err
+
+    line = "run new is used: it is the latest with results. Name another with: orch report RUN\n"
+    assert {key: err for key, err in told.items() if err} == {("new",): line}
+    assert predicted.endswith("orch predict --run RUN IMAGE\n")
+    assert silent == ""
 
 
 def test_without_results_it_is_the_latest_that_trains(tmp_path: Path) -> None:

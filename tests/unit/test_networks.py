@@ -16,6 +16,8 @@ from jobs.errors import BadSpec, BadWeights  # noqa: E402
 from jobs.spec.model import build as build_spec  # noqa: E402
 from models.checkpoints.files import weights_digest  # noqa: E402
 from models.networks import build  # noqa: E402
+from models.networks.linear_probe import find_head, head_values, require_head  # noqa: E402
+from orchestrator.submission.rank import twins  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +113,24 @@ def test_random_values_come_from_the_seed_and_the_name_alone() -> None:
 
     assert first == again
     assert first != other
+
+
+def test_networks_of_one_body_and_weights_file_have_equal_frozen_features(
+    squeezenet_file: Path,
+) -> None:
+    """So a ranking leaves one of them out; another body would give other features."""
+    images = torch.rand(2, 3, 64, 64)
+
+    def features(name: str, weights: Path | None) -> torch.Tensor:
+        network = build.build_network(name, 4, 0, weights)
+        values = head_values(name, network, 4, 64, None)
+        head = find_head(name, network, values)
+        return head.averaged(require_head(name, head, network, images))
+
+    ((one, other),) = twins().items()
+
+    assert torch.equal(features(one, squeezenet_file), features(other, squeezenet_file))
+    assert not torch.equal(features(one, squeezenet_file), features(other, None))
 
 
 def test_pretrained_values_are_taken_for_all_but_the_head(squeezenet_file: Path) -> None:

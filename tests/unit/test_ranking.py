@@ -22,7 +22,13 @@ from jobs.task_title import task_title
 from orchestrator.analysis.ranking import read_ranking
 from orchestrator.api import RunHandle
 from orchestrator.monitoring.status import run_status
-from orchestrator.submission.rank import no_random_weights, rank_spec, training_words
+from orchestrator.submission.rank import (
+    left_out,
+    no_random_weights,
+    rank_spec,
+    training_words,
+    twins,
+)
 from orchestrator.terminal import ranking_table
 
 NAMES = ("vgg16", "resnet34", "alexnet")
@@ -63,8 +69,19 @@ def test_without_a_choice_every_network_with_pretrained_weights_is_ranked() -> N
     every = rank_spec({"data": "/photos"}).backbones
 
     assert every == rank_spec({"data": "/photos", "backbones": "all"}).backbones
-    assert set(every) == {name for name, one in CATALOG.items() if one.has_pretrained}
+    assert set(every) == {name for name, one in CATALOG.items() if one.has_pretrained} - {*twins()}
     assert rank_spec({"data": "/photos", "backbone": "vgg16"}).backbones == ("vgg16",)
+
+
+def test_of_networks_with_the_same_features_one_is_ranked_unless_they_are_named() -> None:
+    """Which is said of a ranking of the whole catalog only."""
+    named = rank_spec({"data": "/photos", "backbones": ["squeezenet", "squeezenet-finetuned"]})
+
+    assert twins() == {"squeezenet-finetuned": "squeezenet"}
+    assert named.backbones == ("squeezenet", "squeezenet-finetuned")
+    assert left_out(named) == []
+    (line,) = left_out(rank_spec({"data": "/photos"}))
+    assert line.startswith("squeezenet-finetuned is not ranked: its frozen features are those of")
 
 
 @pytest.mark.parametrize(
