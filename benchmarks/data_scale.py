@@ -145,7 +145,7 @@ def _submit(folder: Path, scratch: Path) -> Callable[[], object]:
 def _prepare(folder: Path, scratch: Path) -> Callable[[], object]:
     from jobs.data import image_folder
     from jobs.spec.model import DataSettings
-    from models.data.prepare import prepare_folder
+    from models.data.prepare_data_set import prepare_folder
 
     cores = common.machine()["cores"]
     source = image_folder.read_folder(folder)

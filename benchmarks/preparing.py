@@ -111,7 +111,7 @@ def _rate(images: int, work: Callable[[], object]) -> float:
 
 def _ours(source: object, target: Path, processes: int) -> None:
     from jobs.spec.model import DataSettings
-    from models.data.prepare import prepare_folder
+    from models.data.prepare_data_set import prepare_folder
 
     shutil.rmtree(target, ignore_errors=True)
     prepare_folder(source, DataSettings(image_size=SIZE), target, processes=processes)  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ from jobs.spec.keys import Precision
 from jobs.spec.model import DataSettings, Recipe
 from jobs.store.store import Store
 from models.data.batches import Data
-from models.data.prepare import prepare_folder
+from models.data.prepare_data_set import prepare_folder
 from models.networks import build
 from models.runtime import device
 from models.training.learner import IMAGENET, Learner

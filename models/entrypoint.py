@@ -9,7 +9,7 @@ from typing import Any
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
 from models.bench.bench import bench
-from models.data.prepare import prepare_folder
+from models.data.prepare_data_set import prepare_folder
 from models.evaluation.evaluate import evaluate
 from models.evaluation.rank import rank
 from models.networks.check_trials import check_trials

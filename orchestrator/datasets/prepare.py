@@ -13,7 +13,7 @@ from jobs.spec.model import DataSettings
 from jobs.store.records import TaskResult
 from jobs.store.store import Store
 from jobs.task import Task
-from models.data.prepare import prepare_folder
+from models.data.prepare_data_set import prepare_folder
 from workers.lease import LeaseTracker, keep_renewed
 
 

@@ -30,7 +30,7 @@ from jobs.data import image_folder
 from jobs.errors import BadImages
 from jobs.spec.model import DataSettings
 from models.data.decode import Broken, decode
-from models.data.prepare import prepare_folder
+from models.data.prepare_data_set import prepare_folder
 from orchestrator.datasets import look
 
 SIZE = 16

@@ -17,7 +17,7 @@ from jobs.data import image_folder  # noqa: E402
 from jobs.errors import BadFolder, BadImages  # noqa: E402
 from jobs.spec import model  # noqa: E402
 from jobs.spec.model import DataSettings  # noqa: E402
-from models.data.prepare import prepare_folder  # noqa: E402
+from models.data.prepare_data_set import prepare_folder  # noqa: E402
 from orchestrator import cli  # noqa: E402
 from orchestrator.analysis import image_similarity  # noqa: E402
 from orchestrator.datasets import at_submit, findings, notes  # noqa: E402

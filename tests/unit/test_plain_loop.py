@@ -23,7 +23,7 @@ from jobs.spec.model import DataSettings, Recipe  # noqa: E402
 from jobs.spec.networks import STUDY  # noqa: E402
 from jobs.store.store import Store  # noqa: E402
 from models.data.batches import Data  # noqa: E402
-from models.data.prepare import prepare_folder  # noqa: E402
+from models.data.prepare_data_set import prepare_folder  # noqa: E402
 from models.networks import build  # noqa: E402
 from models.training.learner import Learner  # noqa: E402
 from models.training.loop import EpochProgress, steps_of, train_epoch  # noqa: E402

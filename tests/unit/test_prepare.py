@@ -25,7 +25,7 @@ from jobs.spec.model import DataSettings
 from jobs.store import tables
 from jobs.task import Task
 from models.data.decode import decode
-from models.data.prepare import prepare_folder
+from models.data.prepare_data_set import prepare_folder
 
 
 def test_the_array_and_the_manifest_describe_each_image(

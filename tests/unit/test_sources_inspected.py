@@ -20,7 +20,7 @@ from jobs.data import sources  # noqa: E402
 from jobs.spec import model  # noqa: E402
 from jobs.store import tables  # noqa: E402
 from jobs.store.store import Store  # noqa: E402
-from models.data.prepare import prepare_folder  # noqa: E402
+from models.data.prepare_data_set import prepare_folder  # noqa: E402
 from orchestrator import cli  # noqa: E402
 
 

@@ -21,7 +21,7 @@ from jobs.errors import BadImages  # noqa: E402
 from jobs.spec.model import DataSettings  # noqa: E402
 from models.data import values  # noqa: E402
 from models.data.decode import Broken, decode  # noqa: E402
-from models.data.prepare import prepare_folder  # noqa: E402
+from models.data.prepare_data_set import prepare_folder  # noqa: E402
 from models.data.resize import study_square  # noqa: E402
 
 SIZE = 16
