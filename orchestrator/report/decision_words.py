@@ -244,15 +244,15 @@ def _int8(decision: Decision) -> list[str]:
 
 
 def _taken_in_int8(run_data: RunData, decision: Decision) -> list[str]:
-    """How its file is written, and the best in float32, where one with 8-bit numbers is taken."""
+    """How its file is written where one with 8-bit numbers is taken, and the best in float32."""
     exact, taken = decision.candidate(decision.choice), decision.int8_choice
-    if taken is None or exact is None:
+    builds = [one for one in decision.int8 if taken is None or one.backbone == taken.backbone]
+    if not builds or (exact is not None and taken is None):
         return []
-    build = next(one for one in decision.int8 if one.backbone == taken.backbone)
-    return [
-        f"The file with 8-bit numbers is written by: {export_command(run_data, build)}",
-        f"In float32 the network to take is {_offer(run_data.metric, exact)}.",
-    ]
+    told = [f"The file with 8-bit numbers is written by: {export_command(run_data, builds[0])}"]
+    if exact is not None:
+        told.append(f"In float32 the network to take is {_offer(run_data.metric, exact)}.")
+    return told
 
 
 def _failing(decision: Decision) -> list[str]:

@@ -131,6 +131,7 @@ def test_impossible_limits_name_the_closest(measured: tuple[Store, Run]) -> None
     assert [one.backbone for one in decision.int8] == ["scratch"]
     eighth, _, words = decided(measured, "2ms", "8MB")
     assert [one.backbone for one in eighth.int8] == ["mobilenet-v3", "scratch"]
+    assert "export model study --backbone mobilenet-v3 --format int8" in words
     assert "With 8-bit numbers MobileNet V3 fits: its accuracy is then 90.0% instead of" in words
 
 
