@@ -53,11 +53,23 @@ def write(network: nn.Module, image_size: int, path: Path) -> None:
                 external_data=False,
                 verbose=False,
             )
+        _remove_traces(path)
     except Exception as error:  # torch.export raises anything for code that it cannot trace
         reason = " ".join(str(error).split())[:200]
         raise OrchError(
             f"torch cannot write this network as ONNX: {reason} Give --format torch instead."
         ) from error
+
+
+def _remove_traces(path: Path) -> None:
+    """Remove what torch notes of each operator: stack traces, with folders of this machine."""
+    import onnx
+
+    model = onnx.load(path)
+    for part in (model.graph, *model.functions):
+        for noted in (*part.node, *part.value_info):
+            del noted.metadata_props[:]
+    onnx.save(model, path)
 
 
 def answer(path: Path) -> Answer:

@@ -105,6 +105,7 @@ def test_onnx_takes_any_number_of_images_and_names_torchs_classes(
         (5, 3),
     ]
     assert len(scores) == 3
+    assert b"site-packages" not in (tmp_path / "out" / "model.onnx").read_bytes()
 
 
 def test_int8_answers_alone_and_tells_what_it_changed(
