@@ -122,6 +122,7 @@ def test_int8_answers_alone_and_tells_what_it_changed(
     kept = json.loads((tmp_path / "out" / "provenance.json").read_text())
     made = kept["compared_with_torch"]["int8"]["quantised"]
     image = folder / "animals" / "ape" / "000.png"
+    files = sorted(each.name for each in (tmp_path / "out").iterdir())
     (scores,) = answers_without_orch([tmp_path / "out"], image)
     model = orchestrator.open_store(store.root).run("study").model("nets.py:make")
     with torch.inference_mode():
@@ -134,7 +135,7 @@ def test_int8_answers_alone_and_tells_what_it_changed(
     assert made["calibration_images"] == len(data.splits["train"])
     assert abs(made["float32_correct"] - made["correct"]) <= len(told["other_answers"])
     assert 0 < np.abs(np.array(scores) - exact).max() < 0.1 * np.abs(exact).max()
-    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == [
+    assert files == [
         "README.md", "labels.json", "model-int8.onnx", "network.py", "own_network.py",
         "preparation.json", "prepare.py", "provenance.json",
     ]  # fmt: skip
