@@ -32,6 +32,7 @@ pytestmark = [
 
 OF_LIBRARIES = "gmacs relative_cost resize interpolation crop mean deviation"
 RARE = {
+    "orch export model": {"formats.*.quantised", "formats.*.quantised.*"},
     "orch models NAME": set(OF_LIBRARIES.split()),
     "orch report": {"runs"},
     "orch submit": {"state", "failures", "failures[].*"},
