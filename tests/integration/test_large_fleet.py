@@ -155,7 +155,7 @@ def test_the_leases_of_a_dead_worker_are_all_taken_over(store: Store) -> None:
         heartbeat.write(worker)
     reconcilers = [Reconciler(worker) for worker in workers]
     unheld: set[str] = set()
-    for _ in range(3):  # expired is what a second look finds unchanged; a minute may end between
+    for _ in range(4):  # a second look finds what is unchanged; a minute may end within a round
         for reconciler in reconcilers:
             reconciler.next_look = 0.0
             reconciler.round()
