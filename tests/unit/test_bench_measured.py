@@ -116,7 +116,7 @@ def test_each_runtime_is_measured_and_compared(
 def test_ranges_of_8_bit_numbers_come_from_training_images(
     trained: tuple[Laboratory, str], tmp_path: Path
 ) -> None:
-    """None is a test image, and the file has 8-bit weights and answers any number of images."""
+    """None is a test image, and the file has smaller 8-bit weights and answers any number of images."""
     import onnx
 
     laboratory, trial = trained
@@ -124,16 +124,19 @@ def test_ranges_of_8_bit_numbers_come_from_training_images(
     data = Data.load(store, store.load_trial(trial).data)
     by = of_trial.normalisation_of(store.load_trial(trial))
     network = restore.learner(store, Task("train", trial, 1), 3, "cpu").network
+    onnx_file.write(network, data.image_side, tmp_path / "a.onnx")
+
     images = quantise.write(network, tmp_path / "b.onnx", data, by)
     chosen = quantise.calibration_images(data)
     answer, test = onnx_file.answer(tmp_path / "b.onnx"), data.splits["test"]
     scores = np.concatenate([answer(batch) for batch in parity.batches(data, test, by)])
 
     assert images == len(chosen) == len(set(chosen.tolist()))
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["b.onnx"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.onnx", "b.onnx"]
     assert set(chosen.tolist()) <= set(data.splits["train"].tolist())
-    weights = {each.data_type for each in onnx.load(tmp_path / "b.onnx").graph.initializer}
-    assert onnx.TensorProto.INT8 in weights
+    exact, eighth = (onnx.load(tmp_path / name).graph.initializer for name in ("a.onnx", "b.onnx"))
+    assert onnx.TensorProto.INT8 in {each.data_type for each in eighth}
+    assert sum(each.ByteSize() for each in eighth) < sum(each.ByteSize() for each in exact)
     assert scores.shape == (len(test), 3)
 
 

@@ -240,7 +240,10 @@ def test_a_bad_request_is_one_line_and_writes_nothing(
     assert sorted(each.name for each in tmp_path.rglob("*")) == ["file", "full"]
 
 
+@pytest.mark.parametrize(("form", "extra"), [("onnx", "onnx"), ("int8", "bench")])
 def test_a_missing_extra_is_one_line(
+    form: str,
+    extra: str,
     study: tuple[Store, Run, Path],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -248,17 +251,17 @@ def test_a_missing_extra_is_one_line(
     """It names the command that installs it."""
     from orchestrator import optional_packages
 
-    monkeypatch.setitem(optional_packages.NEEDED, "int8", ("bench", ("no_such_module",)))
+    monkeypatch.setitem(optional_packages.NEEDED, form, (extra, ("no_such_module",)))
     store, _, _ = study
 
     code = cli.run(
-        ["--store", str(store.root), "export", "model", "--backbone", "scratch", "--format", "int8"]
+        ["--store", str(store.root), "export", "model", "--backbone", "scratch", "--format", form]
     )
     told = capsys.readouterr().err
 
     assert code == 2
     assert "needs no_such_module" in told
-    assert "bench]" in told
+    assert f"{extra}]" in told
     assert len(told.splitlines()) == 1
 
 
