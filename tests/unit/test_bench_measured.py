@@ -116,7 +116,7 @@ def test_each_runtime_is_measured_and_compared(
 def test_ranges_of_8_bit_numbers_come_from_training_images(
     trained: tuple[Laboratory, str], tmp_path: Path
 ) -> None:
-    """None is a test image, and the file has smaller 8-bit weights and answers any number of images."""
+    """None is a test image; 8-bit weights are smaller, and any number of images is answered."""
     import onnx
 
     laboratory, trial = trained
