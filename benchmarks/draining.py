@@ -17,7 +17,7 @@ from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
 from workers import main as workers
 from workers.devices.discovery import Device
-from workers.lease import LeaseTracker
+from workers.lease_expiry import LeaseTracker
 from workers.messaging import broker
 from workers.reconciler import Reconciler
 from workers.worker import Worker

@@ -42,7 +42,7 @@ from workers.devices.admission import Requirement
 from workers.devices.discovery import Device
 from workers.execution import execute
 from workers.execution.attempts import records
-from workers.lease import LeaseTracker
+from workers.lease_expiry import LeaseTracker
 from workers.messaging import broker
 from workers.process import child
 from workers.reconciler import Reconciler

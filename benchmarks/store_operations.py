@@ -39,7 +39,7 @@ from orchestrator.local import embedded_redis
 from orchestrator.submission.run_creation import create_run
 from workers.devices.discovery import Device
 from workers.execution import execute
-from workers.lease import LeaseTracker
+from workers.lease_expiry import LeaseTracker
 from workers.messaging import messages
 from workers.process import child
 from workers.reconciler import Reconciler

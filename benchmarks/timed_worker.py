@@ -13,7 +13,7 @@ from consuming import consume_until, plain_worker
 from jobs.store.store import Store
 from workers import main as workers
 from workers.devices.discovery import Device
-from workers.lease import LeaseTracker
+from workers.lease_expiry import LeaseTracker
 from workers.messaging import broker
 from workers.process import child
 from workers.reconciler import Reconciler

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from jobs.errors import BrokerUnreachable
 from jobs.task import Task
-from workers.lease import TTL_S
+from workers.lease_expiry import TTL_S
 from workers.messaging import broker
 from workers.scheduling.peers import MAX_WATCHED, WATCHERS
 from workers.worker import Worker

@@ -27,7 +27,7 @@ from workers import heartbeat, logs, stalls
 from workers.devices import discovery, memory
 from workers.devices.admission import Admission
 from workers.execution import execute
-from workers.lease import LeaseTracker
+from workers.lease_expiry import LeaseTracker
 from workers.messaging import address, broker, remote_control, stores
 from workers.messaging.direct import begin
 from workers.messaging.events import use_outbox

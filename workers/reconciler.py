@@ -11,16 +11,16 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from jobs import atomic, plan, readiness
+from jobs import atomic, readiness
 from jobs.errors import BrokerUnreachable, OrchError, OutOfReach, class_of
 from jobs.store.cached_store import RememberedStore, Stamp, stamp
 from jobs.store.ledger import Ledger
 from jobs.store.runs import Run
 from jobs.task import Task
-from workers import heartbeat, lease_shares
-from workers.execution import announcing, execute, race_decisions
+from workers import heartbeat, lease_shares, next_task, race_decisions
+from workers.execution import announcing
 from workers.execution.attempts import read_history
-from workers.lease import TTL_S
+from workers.lease_expiry import TTL_S
 from workers.messaging import broker
 from workers.worker import Worker
 
@@ -138,7 +138,7 @@ class Reconciler:
         worker, waiting = self.worker, None
         lost = [task for task in self.expired if worker.placement.shares_leases and task in unheld]
         for tasks in filter(None, (lost, self.apart)):
-            if begun := self._begin_one(tasks):
+            if begun := next_task.begin_one(worker, tasks):
                 return begun
         unheld = [task for task in unheld if task not in self.apart]
         if not unheld:
@@ -155,7 +155,7 @@ class Reconciler:
                 worker.link.lost(error)
                 waiting = None
         if waiting is None or self._unheard(unheld, waiting):
-            return self._begin_one(unheld)
+            return next_task.begin_one(worker, unheld)
         return [] if waiting else again
 
     def _unheard(self, unheld: list[Task], waiting: int) -> bool:
@@ -177,13 +177,6 @@ class Reconciler:
         self.patience_s *= 2
         self.worker.reconnect("ready tasks do not arrive")
         return True
-
-    def _begin_one(self, unheld: list[Task]) -> list[Task]:
-        """Begin a unheld task without the broker; idle workers begin with different ones."""
-        store = self.worker.store
-        by_cost = sorted(unheld, key=lambda task: plan.priority(task, plan.cost_of(store, task)))
-        chosen = by_cost[self.worker.placement.rank() % len(by_cost)]
-        return [chosen] if self.worker.begin(chosen) else []
 
     def _find_unheld_tasks(self) -> list[Task]:
         """The tasks that are ready and held by no worker.
@@ -236,7 +229,7 @@ class Reconciler:
         """Request the handover of a slower worker's training, if the study then ends sooner."""
         worker = self.worker
         trainings = sum(task.kind == "train" for task in self.unheld)
-        execute.enqueue(worker, worker.placement.look(trainings, self.any_required))
+        worker.sender.send(worker.placement.look(trainings, self.any_required))
         if worker.admission.slots > 1 or worker.stop.is_set():
             return
         waiting = [task for task in self.unheld if task.kind == "train"]

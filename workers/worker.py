@@ -20,7 +20,7 @@ from workers.devices.admission import Admission
 from workers.devices.discovery import Device
 from workers.devices.memory import MeasuredMemory
 from workers.drain import Drain
-from workers.lease import LeaseTracker
+from workers.lease_expiry import LeaseTracker
 from workers.messaging import messages
 from workers.messaging.background_sender import Sender
 from workers.messaging.link import Link

@@ -14,7 +14,8 @@ from jobs.store.records import TaskResult
 from jobs.store.store import Store
 from jobs.task import Task
 from models.data.prepare_data_set import prepare_folder
-from workers.lease import LeaseTracker, keep_renewed
+from workers.lease import keep_renewed
+from workers.lease_expiry import LeaseTracker
 
 
 def prepare_data_set(

@@ -15,7 +15,7 @@ import pytest
 from support.harness import Lab, children_of, digests, rows
 
 from jobs.store import tables
-from workers.lease import TTL_S
+from workers.lease_expiry import TTL_S
 from workers.reconciler import RECONCILE_S
 
 pytestmark = pytest.mark.whole

@@ -18,7 +18,7 @@ from support.preloaded import Kind
 
 from jobs.store.runs import Run
 from jobs.task import Task
-from workers.lease import TTL_S
+from workers.lease_expiry import TTL_S
 
 pytestmark = [
     pytest.mark.long,

@@ -21,7 +21,8 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 from workers.execution.attempts import records
-from workers.lease import RENEW_S, Lease, LeaseTracker
+from workers.lease import RENEW_S, Lease
+from workers.lease_expiry import LeaseTracker
 from workers.scheduling.peers import SHARE_S, Peers
 
 pytestmark = [

@@ -14,7 +14,7 @@ from support.harness import ORCH, Lab
 from support.network_disks import Disk, Fuse, Kind, Nfs, NotHere
 
 from jobs.store import stall_watch
-from workers.lease import TTL_S
+from workers.lease_expiry import TTL_S
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 

@@ -21,7 +21,7 @@ from workers import lease
 from workers.execution import attempts, execute
 from workers.execution.context import task_context
 from workers.execution.failures import settle_failure
-from workers.lease import LeaseTracker
+from workers.lease_expiry import LeaseTracker
 from workers.worker import Worker
 
 

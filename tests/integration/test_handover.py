@@ -15,7 +15,7 @@ from jobs.spec.networks import STUDY, Network
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.submission.run_creation import create_run
-from workers.lease import LeaseTracker
+from workers.lease_expiry import LeaseTracker
 from workers.scheduling.handover import MEASURED_S, PATIENCE_S, Handover
 from workers.scheduling.peers import Peers
 

@@ -21,7 +21,7 @@ from jobs.store.store import Store
 from jobs.task import Task
 from workers import heartbeat
 from workers.execution.callbacks import WHOLE_LOOK_EVERY, StopCondition
-from workers.lease import LeaseTracker
+from workers.lease_expiry import LeaseTracker
 from workers.reconciler import Reconciler
 from workers.scheduling import peers
 from workers.scheduling.peers import Peers

@@ -22,7 +22,8 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator.submission.run_creation import create_run
-from workers.lease import Lease, LeaseTracker
+from workers.lease import Lease
+from workers.lease_expiry import LeaseTracker
 
 FATES = ("well", "dies holding", "dies publishing", "goes silent", "comes back")
 

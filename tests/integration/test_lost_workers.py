@@ -14,7 +14,7 @@ from jobs.task import Task
 from workers import heartbeat, lease_shares
 from workers.devices.admission import Requirement
 from workers.execution import execute
-from workers.lease import LeaseTracker
+from workers.lease_expiry import LeaseTracker
 from workers.messaging import broker
 from workers.reconciler import Reconciler
 from workers.scheduling import peers

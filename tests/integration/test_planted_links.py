@@ -21,7 +21,8 @@ from workers.devices.discovery import Device
 from workers.execution import attempts
 from workers.execution.context import task_context
 from workers.execution.failures import give_up, settle_failure
-from workers.lease import LeaseTracker, keep_renewed
+from workers.lease import keep_renewed
+from workers.lease_expiry import LeaseTracker
 from workers.process import child_main
 from workers.worker import Worker
 

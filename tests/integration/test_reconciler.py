@@ -17,7 +17,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 from workers.execution import execute
-from workers.lease import LeaseTracker
+from workers.lease_expiry import LeaseTracker
 from workers.messaging import broker
 from workers.reconciler import Reconciler
 from workers.scheduling.handover import Handover

@@ -20,7 +20,7 @@ from orchestrator.doctor import checks
 from orchestrator.monitoring import progress, status
 from workers.devices.discovery import Device
 from workers.execution import execute
-from workers.lease import LeaseTracker
+from workers.lease_expiry import LeaseTracker
 from workers.reconciler import Reconciler
 from workers.worker import Worker
 

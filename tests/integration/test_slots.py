@@ -24,7 +24,8 @@ from workers.devices.admission import Admission
 from workers.devices.discovery import Device
 from workers.execution import attempts, execute
 from workers.execution.context import task_context
-from workers.lease import Lease, LeaseTracker
+from workers.lease import Lease
+from workers.lease_expiry import LeaseTracker
 from workers.messaging import broker
 from workers.process import child
 from workers.reconciler import Reconciler

@@ -11,10 +11,10 @@ from jobs import readiness
 from jobs.errors import RequestError
 from jobs.store.runs import Run
 from jobs.task import Task
-from workers import reconciler
+from workers import next_task, reconciler
 from workers.devices.discovery import Device
 from workers.execution import execute
-from workers.lease import LeaseTracker
+from workers.lease_expiry import LeaseTracker
 from workers.messaging import broker, messages, stores
 from workers.reconciler import Reconciler
 from workers.scheduling.rebalance import Peer
@@ -114,7 +114,7 @@ def test_idle_workers_begin_with_different_tasks(worker: Worker, run: Run) -> No
     )
     taken = []
     for worker.placement.handover.name in ("a", "b", "c", "d"):
-        taken += Reconciler(worker)._begin_one(unheld)
+        taken += next_task.begin_one(worker, unheld)
 
     assert taken == [*unheld, unheld[0]]
 

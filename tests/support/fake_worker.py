@@ -8,7 +8,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from orchestrator.submission.run_creation import create_run
 from workers.devices.discovery import Device
-from workers.lease import LeaseTracker
+from workers.lease_expiry import LeaseTracker
 from workers.worker import Worker
 
 

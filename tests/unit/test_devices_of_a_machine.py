@@ -21,7 +21,7 @@ from orchestrator.doctor import checks
 from workers import main
 from workers.devices import device_lock, discovery, room
 from workers.devices.discovery import Device, DeviceTaken, DriverFailed, NoSuchDevice
-from workers.lease import LeaseTracker
+from workers.lease_expiry import LeaseTracker
 from workers.worker import Worker
 
 LISTED = """GPU 0: NVIDIA H100 (UUID: GPU-aaaa1111-0000)

@@ -24,7 +24,7 @@ from orchestrator.terminal import follow
 from workers import heartbeat
 from workers.devices.discovery import Device
 from workers.execution import attempts
-from workers.lease import LeaseTracker
+from workers.lease_expiry import LeaseTracker
 from workers.worker import Worker
 
 START = 1_800_000_000.0

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from jobs.store.store import Store
-from workers.lease import LOOK_EVERY, Lease, LeaseTracker
+from workers.lease import LOOK_EVERY, Lease
+from workers.lease_expiry import LeaseTracker
 
 
 class Clock:

@@ -29,7 +29,7 @@ from orchestrator.report.headline import compose
 from orchestrator.report.rendering.gallery import Gallery
 from orchestrator.report.report_data import ReportData
 from orchestrator.report.sections.racing import section, tuning_told
-from workers.execution import race_decisions
+from workers import race_decisions
 
 THREE = ("scratch", "squeezenet", "resnet34")
 

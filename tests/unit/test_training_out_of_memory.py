@@ -28,7 +28,7 @@ from models.training.state import TrainingState, begin_training  # noqa: E402
 from models.training.train import train  # noqa: E402
 from workers.devices.discovery import Device  # noqa: E402
 from workers.execution import attempts, execute  # noqa: E402
-from workers.lease import LeaseTracker  # noqa: E402
+from workers.lease_expiry import LeaseTracker  # noqa: E402
 from workers.worker import Worker  # noqa: E402
 
 RECIPE: dict[str, Any] = {"batch_size": 8, "learning_rate": 0.01}

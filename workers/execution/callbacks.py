@@ -15,7 +15,8 @@ from jobs.store.records import ProgressRecord
 from jobs.task import Task
 from workers.devices import memory
 from workers.execution.attempts import Attempt
-from workers.lease import RENEW_S, TTL_S, Lease
+from workers.lease import RENEW_S, Lease
+from workers.lease_expiry import TTL_S
 from workers.process.child_main import Message
 from workers.scheduling.placement import LOOK_S
 from workers.worker import Worker

@@ -13,9 +13,9 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task, TaskRequest
 from jobs.versions import result_versions
-from workers import logs
+from workers import logs, next_task
 from workers.devices.admission import Requirement
-from workers.execution import announcing, attempts, failures, race_decisions
+from workers.execution import announcing, attempts, failures
 from workers.execution.attempts import Attempt, read_history
 from workers.execution.callbacks import (
     LOG_S,
@@ -94,7 +94,9 @@ def _handle(worker: Worker, task: Task, celery_id: str) -> str:
             lease.release()
     finally:
         worker.admission.leave(task.id)
-    _enqueue_following(context, lease.token, state)
+    next_task.enqueue_following(
+        worker, task, lease.token, done=state == "done", must_wait=context.history.must_wait
+    )
     return state
 
 
@@ -139,7 +141,7 @@ def _run(context: TaskContext, lease: Lease, alone: bool) -> str:
     """Run a claimed task in a child and settle how it ended; "not ready" if it is over already."""
     worker, task = context.worker, context.task
     given_up, holder = worker.placement.on_claimed(task)
-    _send_to_idle_workers(worker, given_up, holder)
+    next_task.send_to_idle_workers(worker, given_up, holder)
     if context.store.is_done(task) or context.store.has_failed(task):
         return "not ready"  # everything else was checked just before the claim
     if context.history.lost_too_often():
@@ -214,47 +216,6 @@ def _begin_attempt(context: TaskContext, lease: Lease, runs: Sequence[Run]) -> A
     return attempt
 
 
-def _enqueue_following(context: TaskContext, token: int, state: str) -> None:
-    """Enqueue what follows a task that has ended: its successors, or itself to be tried again."""
-    worker, task, store = context.worker, context.task, context.store
-    decided = race_decisions.after(store, task)
-    following = list(dict.fromkeys([*readiness.next_tasks(store, task), *decided]))
-    if not following and readiness.is_ready(store, task) and not context.history.must_wait():
-        following = [task]
-    worker.drain.look(worker.admission.tasks)
-    if mine := [task for task in following if worker.drain.finishes(task)]:
-        following = [task for task in following if task not in mine]
-        enqueue(worker, begin_here(worker, mine, worker.name), worker.name)
-    stays = state == "done" and not worker.stop.is_set() and worker.drain.name is None
-    for to, tasks in worker.placement.following(task, token, following, stays).items():
-        if to is None:
-            _send_to_idle_workers(worker, tasks, worker.name if stays else "")
-        else:
-            enqueue(worker, begin_here(worker, tasks, to), to)
-
-
-def _send_to_idle_workers(worker: Worker, tasks: list[Task], *free: str) -> None:
-    """Enqueue each training to its best idle worker, the rest to any; `free` just became idle.
-
-    What some living worker may not take is not sent to any, as that worker would drop it. Trainings
-    are then found in the ledger by workers that fit; evaluations go to this worker if it fits.
-    """
-    for to, sent in worker.placement.placed(tasks, *free).items():
-        if to is None:
-            apart = [task for task in sent if not worker.placement.all_fit(task)]
-            sent = [task for task in sent if task not in apart]
-            tests = [task for task in apart if task.needs_training and worker.fits(task)]
-            enqueue(worker, tests, worker.name)
-        enqueue(worker, begin_here(worker, sent, to) if to in free else sent, to)
-
-
-def begin_here(worker: Worker, tasks: list[Task], to: str | None) -> list[Task]:
-    """Begin the first task without the broker if it is for this worker; returns the others."""
-    if to != worker.name or not tasks or worker.stop.is_set() or not worker.begin(tasks[0]):
-        return tasks
-    return tasks[1:]
-
-
 def ready_since(store: Store, task: Task, runs: Sequence[Run]) -> float | None:
     """Time (Unix) from which the task was ready: submission, or end of its last input."""
     times = [run.submitted_at for run in runs[:1]]
@@ -268,11 +229,6 @@ def ready_since(store: Store, task: Task, runs: Sequence[Run]) -> float | None:
         paths = [store.done_path(each) for each in (*prepared, needed)]
         times += [path.stat().st_mtime for path in paths if path.exists()]
     return max(times, default=None)
-
-
-def enqueue(worker: Worker, tasks: list[Task], to: str | None = None) -> None:
-    """Enqueue ready tasks, with `to` for one worker; does not wait for the broker."""
-    worker.sender.send(tasks, to)
 
 
 def _task_request(

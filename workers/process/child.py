@@ -25,7 +25,7 @@ from typing import Any
 
 from jobs import errors
 from jobs.task import CHILD_ENTRY, TaskRequest
-from workers.lease import TTL_S
+from workers.lease_expiry import TTL_S
 from workers.process import shared_imports
 from workers.process.child_main import ORPHANED, Message, child_main
 

@@ -1,7 +1,7 @@
 """The one interface of scheduling, the only module of this package that others import.
 
-It decides nothing itself: it asks `handover` and `peers`, which are steps 1 and 2 of the five that
-decide what runs next (docs/architecture.md). docs/reassignment.md says when reassignment pays.
+It asks `handover` what stays on this worker, and `peers` which worker should get what, for
+`workers.next_task`. docs/reassignment.md says when reassignment pays.
 """
 
 from __future__ import annotations
