@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
+from pathlib import Path
 
+import pytest
+from support.fakes import fill_store
+
+from orchestrator.analysis import run_data
 from orchestrator.report.rendering import wording
+from orchestrator.report.sections import learning_curves
 
 
 @pytest.mark.parametrize(
@@ -111,3 +117,19 @@ def test_energy_reads_with_three_digits_that_count(
 ) -> None:
     """A partial measurement is shown as a lower bound."""
     assert wording.energy(kwh, whole) == said
+
+
+def test_all_that_end_equally_well_are_named(tmp_path: Path) -> None:
+    """Of three networks two have every validation image right at the last epoch."""
+    read = run_data.read_run_data(
+        *fill_store(tmp_path, backbones=["scratch", "resnet34", "vgg16"], periods=1, pixels=False)
+    )
+    rows = [
+        replace(row, val_accuracy=0.5 if row.backbone == "scratch" else 1.0)
+        for row in read.comparison.epochs
+    ]
+    tied = replace(read, comparison=replace(read.comparison, epochs=tuple(rows)))
+    figure = learning_curves.learning(tied, "val_accuracy", None)
+
+    assert figure is not None
+    assert figure.caption == "Highest at epoch 2: ResNet34 and VGG16, 100.0%."
