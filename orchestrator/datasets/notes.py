@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from orchestrator.datasets.findings import Findings
 
@@ -51,9 +51,9 @@ def lines(findings: Findings) -> list[str]:
     return [line for line in told if line]
 
 
-def broken(findings: Findings, skipped: bool) -> str:
-    """The broken files, and what becomes of them."""
-    named = [f"{path} ({why})" for path, why in findings.broken.items()]
+def broken(files: Mapping[str, str], skipped: bool) -> str:
+    """The broken files with the reasons, and what becomes of them."""
+    named = [f"{path} ({why})" for path, why in files.items()]
     becomes = "left out" if skipped else "on which preparing the data set will fail"
     return _line(named, "broken file", "s", becomes)
 
