@@ -89,7 +89,7 @@ def _near(findings: Findings) -> str:
     if not groups:
         return ""
     images, examples = sum(map(len, findings.near_duplicates)), findings.across_splits
-    lie = f"{across:,} of the groups {'lies' if across == 1 else 'lie'} in several splits"
+    lie = f"{across or 'none'} of the groups {'lie' if across > 1 else 'lies'} in several splits"
     if groups == 1:
         lie = "it lies in several splits" if across else "it lies in one split"
     return (
