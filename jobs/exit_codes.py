@@ -1,4 +1,4 @@
-"""The exit codes of every `orch` command. Imports nothing: every command needs it first.
+"""The exit codes of every `orch` command.
 
 An error has its own (`jobs.errors`), a run that was waited for that of its end
 (`orchestrator.monitoring.status`), and `orchestrator.cli` returns them.
@@ -13,6 +13,4 @@ INVALID = 2
 TEMPORARY = 75
 """Of a worker: a later start may succeed (EX_TEMPFAIL)."""
 SIGNALLED = 128
-"""Added to the number of the signal that ended a command: 143 after SIGTERM, 129 after SIGHUP."""
-INTERRUPTED = 130
-"""After Ctrl-C: that of SIGINT."""
+"""Added to the number of the signal that ended a command: 130 after Ctrl-C, 143 after SIGTERM."""

@@ -13,7 +13,6 @@ from typing import Any
 
 import click
 
-from jobs import exit_codes
 from orchestrator import own_packages
 from orchestrator.formatting import plain
 from orchestrator.terminal import signals
@@ -180,7 +179,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the arguments and return the exit code; an error is one line on stderr."""
     own_packages.leave_current_folder()
     if hidden := own_packages.problem():
-        return _complain(hidden, exit_codes.INVALID)
+        return _complain(hidden, 2)  # `jobs.exit_codes` may be hidden too
     own_packages.protect(os.environ)
     return _run(arguments)
 
@@ -199,6 +198,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
+    from jobs import exit_codes
+
     if COMPLETING in os.environ:
         from orchestrator.terminal import bash_completion
 
@@ -214,7 +215,7 @@ def _main(arguments: Sequence[str] | None) -> int:
             error.exit_code if error.exit_code != exit_codes.FAILED else exit_codes.INVALID,
         )
     except (KeyboardInterrupt, click.Abort) as interrupt:
-        return _interrupted(exit_codes.SIGNALLED + signals.of(interrupt))
+        return _interrupted(exit_codes.SIGNALLED, signals.of(interrupt))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.FAILED
@@ -235,10 +236,10 @@ def _main(arguments: Sequence[str] | None) -> int:
         return _complain(f"system error{where}: {error.strerror or error}.", exit_codes.FAILED)
 
 
-def _interrupted(code: int) -> int:
-    if code == exit_codes.INTERRUPTED:
-        return code
-    return _complain("stopped by SIGTERM. Give the same command again to go on.", code)
+def _interrupted(base: int, number: int) -> int:
+    if number == signal.SIGINT:
+        return base + number
+    return _complain("stopped by SIGTERM. Give the same command again to go on.", base + number)
 
 
 def _complain(message: str, code: int) -> int:
@@ -254,8 +255,8 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     signals.catch()
     code = run()
-    if code == exit_codes.INTERRUPTED:
-        # A second Ctrl-C while threads end must not show a traceback.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        # Ctrl-C while threads end must not show a traceback.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code)
 
