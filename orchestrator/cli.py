@@ -218,7 +218,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         return _interrupted(signals.SIGNALLED + signals.of(interrupt))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return signals.SIGNALLED + signal.SIGPIPE
     except OSError as error:
         if "AF_UNIX path too long" in str(error):
             return _complain(
