@@ -122,6 +122,13 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"unknown command '{args[0]}'. {hint}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:  # click would exit with 1, the code of a failure
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(signals.SIGNALLED + signal.SIGPIPE) from error
+
 
 def _help_width() -> int:
     """Width of help texts in columns: that of the terminal, from 50 to 98."""
@@ -216,9 +223,6 @@ def _main(arguments: Sequence[str] | None) -> int:
         )
     except (KeyboardInterrupt, click.Abort) as interrupt:
         return _interrupted(signals.SIGNALLED + signals.of(interrupt))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return signals.SIGNALLED + signal.SIGPIPE
     except OSError as error:
         if "AF_UNIX path too long" in str(error):
             return _complain(

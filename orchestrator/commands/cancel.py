@@ -33,6 +33,7 @@ def cancel_command(settings: Settings, run: str | None, as_json: bool) -> None:
     store = Store(settings.store).open()
     run = latest.only_open(store) if run is None else run
     chosen = run_outlines.run_or_outline(store, run)
+    run_status(store, chosen)  # a damaged or newer record is named before anything is written
     preflight.require_writable(settings.store)
     cancelled = cancel.cancel(store, chosen)
     if as_json:

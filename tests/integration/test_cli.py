@@ -237,6 +237,17 @@ def test_slow_commands_show_that_they_work(
     assert screen.getvalue().endswith("\r\x1b[K")
 
 
+def test_output_that_nobody_reads_has_an_exit_code_of_its_own() -> None:
+    """As `head` does to a long output; without a word."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "orchestrator.cli", "presets"]
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=60)
+    os.close(writer)
+
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, b"")
+
+
 def test_sigterm_while_a_command_loads_is_told() -> None:
     """With the exit code that it has later."""
     program = """
