@@ -218,6 +218,14 @@ def test_slow_work_is_told_in_one_line_that_goes_away(
     assert out.getvalue() == shown
 
 
+def test_a_bar_leaves_nothing_in_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not even an empty line."""
+    with progress_bar.progress_when_slow("exporting", patience_s=-1.0) as tell:
+        tell(1, 2)
+
+    assert capsys.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize(
     "words", [["models", "scratch"], ["report", "--format", "json"]], ids=" ".join
 )
