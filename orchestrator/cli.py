@@ -128,6 +128,10 @@ class LazyGroup(click.Group):
         except BrokenPipeError as error:  # click would exit with 1, the code of a failure
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(signals.SIGNALLED + signal.SIGPIPE) from error
+        except KeyboardInterrupt as interrupt:
+            if sys.stderr and sys.stderr.isatty():
+                raise  # click ends the line that shows ^C
+            raise click.Abort from interrupt
 
 
 def _help_width() -> int:

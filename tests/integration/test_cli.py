@@ -273,6 +273,4 @@ cli.main()
     )
 
     assert ended.returncode == 128 + signal.SIGTERM
-    assert (
-        ended.stderr.strip() == "error: stopped by SIGTERM. Give the same command again to go on."
-    )
+    assert ended.stderr == "error: stopped by SIGTERM. Give the same command again to go on.\n"
