@@ -41,10 +41,8 @@ RARE = {
 
 ELSEWHERE = {
     "orch doctor": "tests/integration/test_not_queued.py",
-    "orch drain": "tests/integration/test_drain.py",
     "orch export mlflow": "tests/integration/test_export.py",
     "orch report RUN RUN": "tests/unit/test_runs_compared.py",
-    "orch undrain": "tests/integration/test_drain.py",
 }
 """Sections whose documents another test compares with the page."""
 
