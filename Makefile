@@ -93,7 +93,10 @@ docs: $(VENV)/installed-dev
 picture: $(VENV)/installed-dev
 	$(BIN)/python docs/draw_packages.py
 
-check: lint types borders docs test-all
+# The checks beside each other, then the tests.
+check: $(VENV)/installed-dev
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lint types borders docs
+	@$(MAKE) --no-print-directory test-all
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -28,7 +28,7 @@ from common import Goal, publish, say, table
 from race_curves import Curves, Right
 
 from jobs.racing import stopping_rule
-from jobs.racing.behind import behind
+from jobs.racing.stopping_rule import behind
 
 VALIDATION = (6_091, 1_000, 200)
 """Validation images of the study's curves: as many as it had, and fewer."""

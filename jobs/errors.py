@@ -2,17 +2,19 @@
 
 Each message says what failed, the value, and what to do next. Only entry points (the command line,
 a task) catch these errors. `exit_code` is the exit code of the command line. `failure` is the
-failure class recorded in the attempts table. `temporary`: a worker that is started again later may
-not meet it.
+failure class recorded in the attempts table. `temporary`: it may be gone by the time that a worker
+is started again.
 """
 
 from __future__ import annotations
+
+from jobs import exit_codes
 
 
 class OrchError(Exception):
     """Base class of all errors that orch can explain."""
 
-    exit_code = 1
+    exit_code = exit_codes.FAILED
     failure = "bug"
     retry = False
     temporary = False
@@ -28,7 +30,7 @@ def class_of(error: object) -> str:
 class RequestError(OrchError):
     """The request cannot be carried out as given; nothing was queued or written."""
 
-    exit_code = 2
+    exit_code = exit_codes.INVALID
     failure = "bad-request"
 
 
@@ -196,14 +198,14 @@ class AccessDenied(OutOfReach, PermissionError):
 class NewerRecord(OutOfReach):
     """A record in a format that only a newer version of orch can read."""
 
-    exit_code = 2
+    exit_code = exit_codes.INVALID
     failure = "newer-record"
 
 
 class UnknownEntry(OutOfReach):
     """A run or a trial that names an entry of a registry which this orch does not have."""
 
-    exit_code = 2
+    exit_code = exit_codes.INVALID
     failure = "unknown-entry"
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from jobs import exit_codes
 from orchestrator import own_packages
 from orchestrator.formatting import plain
 from orchestrator.terminal import signals
@@ -76,9 +77,6 @@ The help texts are here so that `orch --help` does not import every command.
 
 LONGEST = 4000
 MAX_COLUMNS = 100
-INTERRUPTED = 130
-"""The exit code after Ctrl-C."""
-
 COMPLETING = "_ORCH_COMPLETE"
 """Set by a shell that wants a word completed."""
 
@@ -127,7 +125,7 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError as error:  # click would exit with 1, the code of a failure
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise click.exceptions.Exit(signals.SIGNALLED + signal.SIGPIPE) from error
+            raise click.exceptions.Exit(exit_codes.UNREAD) from error
         except KeyboardInterrupt as interrupt:
             if sys.stderr and sys.stderr.isatty():
                 raise  # click ends the line that shows ^C
@@ -193,7 +191,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the arguments and return the exit code; an error is one line on stderr."""
     own_packages.leave_current_folder()
     if hidden := own_packages.problem():
-        return _complain(hidden, 2)
+        return _complain(hidden, exit_codes.INVALID)
     own_packages.protect(os.environ)
     return _run(arguments)
 
@@ -218,34 +216,35 @@ def _main(arguments: Sequence[str] | None) -> int:
         bash_completion.register()
     try:
         code: Any = cli.main(args=arguments, prog_name="orch", standalone_mode=False)
-        return code if isinstance(code, int) else 0
+        return code if isinstance(code, int) else exit_codes.DONE
     except click.ClickException as error:
         from orchestrator.terminal import usage_errors
 
         return _complain(
-            usage_errors.error_line(error), error.exit_code if error.exit_code != 1 else 2
+            usage_errors.error_line(error),
+            error.exit_code if error.exit_code != exit_codes.FAILED else exit_codes.INVALID,
         )
     except (KeyboardInterrupt, click.Abort) as interrupt:
-        return _interrupted(signals.SIGNALLED + signals.of(interrupt))
+        return _interrupted(exit_codes.SIGNALLED + signals.of(interrupt))
     except OSError as error:
         if "AF_UNIX path too long" in str(error):
             return _complain(
                 "the path of the temporary folder is too long for a socket. Set TMPDIR to a "
                 "shorter path, such as /tmp.",
-                1,
+                exit_codes.FAILED,
             )
         if isinstance(error, PermissionError) and isinstance(error.filename, str):
             from pathlib import Path
 
             from jobs import permissions
 
-            return _complain(str(permissions.denied(Path(error.filename))), 1)
+            return _complain(str(permissions.denied(Path(error.filename))), exit_codes.FAILED)
         where = f" {error.filename}" if error.filename else ""
-        return _complain(f"system error{where}: {error.strerror or error}.", 1)
+        return _complain(f"system error{where}: {error.strerror or error}.", exit_codes.FAILED)
 
 
 def _interrupted(code: int) -> int:
-    if code == INTERRUPTED:
+    if code == exit_codes.INTERRUPTED:
         return code
     return _complain("stopped by SIGTERM. Give the same command again to go on.", code)
 
@@ -263,7 +262,8 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     signals.catch()
     code = run()
-    if code == INTERRUPTED:  # a second Ctrl-C while threads end must not show a traceback
+    if code == exit_codes.INTERRUPTED:
+        # A second Ctrl-C while threads end must not show a traceback.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code)
 

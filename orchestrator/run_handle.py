@@ -107,20 +107,20 @@ class RunHandle:
         *,
         name: str | None = None,
         images: Place | None = None,
+        skip_broken: bool | None = None,
         workers: int | None = None,
         device: str | None = None,
     ) -> RunHandle:
         """Evaluate its trained networks on other labelled data; returns the run with these tasks.
 
-        The arguments are those of `orch evaluate`: `name` is that in the report, by default that of
-        the folder; `images` the folder that the paths of a table of labels start from. Raises a
+        The arguments are those of `orch evaluate`, with its defaults. Raises a
         `jobs.errors.RequestError` for a bad request, and then nothing is written.
         """
         from orchestrator.submission import evaluate, launch
 
         chosen = environment.with_store(self.store.root)
-        own_images = None if images is None else str(images)
-        grown, _ = evaluate.submit(chosen, self.name, str(data), own_images, name, workers, device)
+        asked = (str(data), None if images is None else str(images), name, skip_broken)
+        grown, _ = evaluate.submit(chosen, self.name, *asked, workers, device)
         here, _, _ = launch.begin(chosen, self.store, grown, workers, device)
         handle = RunHandle(self.store, grown)
         return replace(handle, look=launch.watching(self.store, grown, here))

@@ -2,8 +2,8 @@
 
 An observer considers a lease expired when its token file has not changed for `TTL_S` on the
 observer's own monotonic clock. Machines therefore need no synchronised clocks. Token files are not
-fsynced: a power failure also stops the holder. A token file truncated by one counts as held until
-it has been observed unchanged for `TTL_S`.
+fsynced: a power failure also stops the holder. A token file that was cut short by one counts as
+held until it has been observed unchanged for `TTL_S`.
 
 Every worker asks for the leases of ready tasks every two seconds (`reconciler`); in a large fleet
 each asks for some of them (`lease_shares`).

@@ -1,9 +1,9 @@
 """Tasks of lost workers in a fleet so large that no worker watches every lease.
 
 Each lease is watched by a few workers. One that sees it expire begins its task. If it has no free
-slot, it enqueues the task. Whoever gets that message has not watched the lease, so it does from
-then on (a lease is `doubted`), and begins the task once it has seen for itself that nobody renews
-it. Until then further messages are of no use, so the watchers take turns.
+slot, it enqueues the task. The worker that gets that message starts to watch the lease (it is then
+`doubted`), and begins the task once it has itself seen no renewal for `TTL_S`. The watchers take
+turns, because more messages would not make this faster.
 """
 
 from __future__ import annotations

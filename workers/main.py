@@ -16,7 +16,7 @@ from typing import Any
 
 from celery import Celery, signals
 
-from jobs import atomic, file_names
+from jobs import atomic, exit_codes, file_names
 from jobs.errors import BrokerUnreachable
 from jobs.settings import Settings
 from jobs.store import codec
@@ -248,7 +248,7 @@ def _leave_on_signals(worker: Worker, consumer: Any, leave: threading.Event) -> 
         if worker.stop.is_set():
             if number == signal.SIGUSR1:
                 return
-            os._exit(128 + number)
+            os._exit(exit_codes.SIGNALLED + number)
         log.info("stopping after the current step (signal again to exit at once)")
         worker.stop.set()
         leave.set()

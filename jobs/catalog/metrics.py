@@ -1,7 +1,7 @@
 """The registry of metrics: how good a network's answers to images are.
 
 Specifications, early stopping, help texts, tables, report.json, LaTeX and data tables take their
-metrics from `METRICS`. Arrays come from the callers; numpy is imported only where it computes.
+metrics from `METRICS`. Arrays come from the callers; numpy is imported only in functions.
 """
 
 from __future__ import annotations

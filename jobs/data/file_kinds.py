@@ -1,4 +1,4 @@
-"""Name files that are no images orch reads, from their first bytes."""
+"""Say what a file is that orch cannot read as an image (PDF, video), from its first bytes."""
 
 from __future__ import annotations
 

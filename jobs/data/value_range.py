@@ -1,4 +1,4 @@
-"""Which values of images beyond 8 bits become black and white: one range for a data set."""
+"""Images of more than 8 bits: which value becomes black and which white, for the whole data set."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import numpy as np
 from jobs.catalog.metrics import METRICS, Metric, chosen, worth
 from jobs.early_stopping import best_row
 from jobs.errors import LossNotFinite
-from jobs.racing.behind import Right
+from jobs.racing.stopping_rule import Right
 from jobs.store import tables
 from jobs.store.ledger import Ledger
 from jobs.store.store import Store

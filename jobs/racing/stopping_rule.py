@@ -7,25 +7,31 @@ it does not matter that the leader is found on the same images.
 
 A race looks several times. Each of its looks gets an equal share of the error, as alpha spending
 does (Lan and DeMets 1983, Biometrika 70:659-663; Slud and Wei 1982, JASA 77:862-868). All looks use
-the same images, so their boundaries cannot be relaxed as for data that accumulate: the p-value is
+the same images, so the usual relaxation for data that accumulate is not allowed: the p-value is
 also multiplied by the number of looks, which holds under any dependence. A race then stops
 the best network of a look in at most `LEVEL` of races.
 
 Who is behind now may still overtake, and no test of one period knows that. So a network goes on
 while its own curve may take it past the leader by the last epoch (`forecast`): the pace of its
-curve is uncertain, as few images are validated, so the upper 95% limit of the pace counts. This
-makes stops rarer, so the promise above holds all the same; it is a guess about the future, no test.
+curve is uncertain, as few images are validated, so the upper 95% limit of the pace counts. The
+forecast is a guess, not a test. It only prevents stops, so the bound above still holds.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 from msgspec.structs import replace
 
-from jobs.racing.behind import Right, behind, discordant
+from jobs.statistics.mcnemar import mcnemar
+from jobs.statistics.seed_intervals import seed_difference, seed_moments
 from jobs.store.decisions import Contender, Look
+
+Right = np.ndarray[Any, np.dtype[np.bool_]]
+"""Which images a network has right, as (seeds, images)."""
 
 LEVEL = 0.05
 """The error of a whole race: the share of races that may stop the best network."""
@@ -99,6 +105,27 @@ def _against(
         leader_forecast=leaders,
         stops=False,
     )
+
+
+def behind(network: Right, leader: Right) -> float:
+    """The one-sided p-value that a network is no worse than the leader on such images.
+
+    With one seed it is McNemar's exact test. With several it counts seeds and images
+    (`seed_intervals`), as the report does. Row i of both is one image.
+    """
+    if len(network) > 1 and len(leader) > 1:
+        ours, theirs = seed_moments(network), seed_moments(leader)
+        if ours is None or theirs is None:
+            return 1.0
+        difference = seed_difference(theirs, ours)
+        return difference.p / 2 if difference.difference > 0 else 1 - difference.p / 2
+    only_leader, only_own = discordant(network, leader)
+    return mcnemar(only_leader, only_own, "first-better")
+
+
+def discordant(network: Right, leader: Right) -> tuple[int, int]:
+    """Images that only the leader, and only the network, has right with the first seed."""
+    return int((leader[0] & ~network[0]).sum()), int((network[0] & ~leader[0]).sum())
 
 
 def _judged(contender: Contender, comparisons: int) -> Contender:

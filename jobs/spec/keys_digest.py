@@ -1,4 +1,4 @@
-"""Which keys of a specification this orch knows, as a short text that workers tell."""
+"""Checksum of the keys that this version knows; workers put it into their heartbeat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""After which epochs a run decides which trials go on; imports nothing, as every run asks."""
+"""After which epochs a run decides which trials go on.
+
+Imports nothing, because every run asks.
+"""
 
 from __future__ import annotations
 

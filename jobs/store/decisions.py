@@ -1,8 +1,8 @@
 """What was decided between the periods of a run: which trials stop, and why.
 
-The first worker that sees all inputs of a decision published records it. It depends on published
-validation answers alone, so any other worker would record the same. A damaged record counts as not
-made, and is made again.
+A decision is recorded by the first worker that finds all its inputs published. It depends on
+published validation answers alone, so any other worker would record the same. A damaged record
+counts as not made, and is made again.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Benchmarks of trained networks: latency, memory, size, and whether the answers stay."""
+"""Benchmarks of trained networks: latency, memory, size, and whether the answers stay the same."""

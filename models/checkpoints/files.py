@@ -27,7 +27,7 @@ from jobs import atomic
 from jobs.errors import BadCheckpoint, DamagedFile
 from jobs.store import codec
 from jobs.store.records import CheckpointRecord
-from models.runtime.device import out_of_memory
+from models.runtime.out_of_memory import out_of_memory
 
 log = logging.getLogger(__name__)
 NAME = re.compile(r"e([0-9]{4,})(?:-s([0-9]{6,}))?-([A-Za-z0-9_-]+)")

@@ -12,7 +12,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from models.runtime.device import out_of_memory
+from models.runtime.out_of_memory import out_of_memory
 
 CGROUPS = Path("/sys/fs/cgroup")
 SHARE = 0.5

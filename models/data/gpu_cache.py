@@ -15,7 +15,7 @@ from torch import Tensor
 
 from models.data.decode import Pixels
 from models.data.device_transfer import gathered, sent
-from models.runtime.device import out_of_memory
+from models.runtime.out_of_memory import out_of_memory
 
 log = logging.getLogger(__name__)
 Indices = npt.NDArray[np.int64]

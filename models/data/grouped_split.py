@@ -1,4 +1,4 @@
-"""Split sets of images that stay whole, so that each class meets its shares as well as it can."""
+"""Divide images without dividing a group, so that each class comes close to its shares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Python file that makes the network without orch, with its library's own names of values."""
+"""A Python file that makes the network without orch, with the library's own names of parameters."""
 
 from __future__ import annotations
 

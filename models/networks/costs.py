@@ -1,4 +1,4 @@
-"""The cost of one image to a network: multiply-adds, and the values that its layers give."""
+"""The cost of one image to a network: multiply-adds, and how many values its layers output."""
 
 from __future__ import annotations
 

@@ -7,21 +7,14 @@ from typing import Literal
 import torch
 from torch import nn
 
-from jobs.errors import Crowded, DeviceFailed, OutOfMemory, WorkError
+from jobs.errors import DeviceFailed, WorkError
 from jobs.spec.keys import Precision
 from models.runtime import malloc
+from models.runtime.out_of_memory import out_of_memory
 
 Chosen = Literal["fp32", "bf16"]
 BF16_UNITS = ("amx_bf16", "avx512_bf16")
 """CPU flags of processors that multiply bf16 faster than float32."""
-NO_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
-"""Messages of torch, the CUDA driver, cuBLAS and cuDNN for out of memory."""
-NO_ENGINE = "unable to find an engine"
-"""Message of cuDNN when all its algorithms failed.
-
-The reason may be too little memory or an unsupported operation.
-"""
-LITTLE_BYTES = 2**30
 MOSTLY_DEPTHWISE = 0.5
 """A processor computes depthwise convolutions slower in bf16: MobileNet V3 runs at 0.8 of fp32's
 speed at 224 px, and at 0.45 at 64 px.
@@ -90,30 +83,6 @@ def describe(device: torch.device) -> str:
     return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
 
 
-def out_of_memory(error: BaseException, alone: bool = True) -> OutOfMemory | Crowded | None:
-    """The error as `OutOfMemory`, or `Crowded` for a task beside others; None for other errors.
-
-    Some CUDA errors of this kind come from the driver, cuBLAS or cuDNN and are recognised by text.
-    """
-    words = str(error)
-    if (
-        isinstance(error, (torch.OutOfMemoryError, MemoryError))
-        or any(each in words for each in NO_MEMORY)
-        or (NO_ENGINE in words and (not alone or _little_left()))
-    ):
-        reason = " ".join(words.split())[:160] or "no memory left"
-        if not alone:
-            return Crowded(
-                f"out of memory while other tasks ran on the device: {reason}. The task is retried "
-                "exclusively."
-            )
-        return OutOfMemory(
-            f"out of memory: {reason}. Use a smaller --batch-size or --image-size, or a device "
-            "with more memory."
-        )
-    return None
-
-
 def explained(error: BaseException, alone: bool = True) -> WorkError | None:
     """The device failure behind an error: memory or the device itself; None otherwise."""
     words = " ".join(str(error).split())
@@ -125,7 +94,3 @@ def explained(error: BaseException, alone: bool = True) -> WorkError | None:
             "'nvidia-smi' on that machine. The task is retried on any free worker."
         )
     return None
-
-
-def _little_left() -> bool:
-    return torch.cuda.is_initialized() and torch.cuda.mem_get_info()[0] < LITTLE_BYTES  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""The average of a network over its steps, which is validated, tested and kept in its place."""
+"""A moving average of the weights: it is validated, tested and kept instead of the last weights."""
 
 from __future__ import annotations
 

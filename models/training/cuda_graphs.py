@@ -3,7 +3,7 @@
 Off unless `ORCH_CUDA_GRAPHS=1` (`models/runtime/untried.py`). A recording is used only after one
 step was done both ways from the same state with the same loss, weights, statistics and optimiser
 state, bit for bit. Otherwise, or without memory for a recording, steps are done plainly. So are
-those of an optimiser that keeps more than tensors. If recording fails in another way the task
+the steps of optimisers whose state is more than tensors. If recording fails in another way the task
 fails: torch is unreliable in a process whose recording was aborted.
 """
 
@@ -22,7 +22,7 @@ from torch.optim import Optimizer
 from jobs.errors import WorkError
 from models.data.batches import Batch
 from models.runtime import untried
-from models.runtime.device import out_of_memory
+from models.runtime.out_of_memory import out_of_memory
 
 log = logging.getLogger(__name__)
 WARM_UPS = 3

@@ -18,7 +18,7 @@ from jobs.errors import LossNotFinite
 from models.data.augment import Change, centred
 from models.data.batches import Batch, Data, Indices, batches, cut
 from models.data.device_transfer import Coming
-from models.runtime.device import out_of_memory
+from models.runtime.out_of_memory import out_of_memory
 from models.training.learner import Learner
 
 log = logging.getLogger(__name__)

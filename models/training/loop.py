@@ -15,7 +15,7 @@ from models.data.augment import Draws, changes
 from models.data.batches import Batch, Data, Indices, batches, cut
 from models.data.mix import mixing
 from models.runtime import untried
-from models.runtime.device import out_of_memory
+from models.runtime.out_of_memory import out_of_memory
 from models.runtime.rng import permutation
 from models.training import finetuning, microbatches, optimisation
 from models.training.learner import Learner, step

@@ -24,6 +24,7 @@ from models.data.gpu_cache import OnUpload, ignore_upload
 from models.networks import of_trial
 from models.runtime import device
 from models.runtime.background import BackgroundThread
+from models.runtime.out_of_memory import out_of_memory
 from models.training import features, microbatches, numerics
 from models.training.learner import Learner
 from models.training.loop import EpochProgress
@@ -166,7 +167,7 @@ class TrainingState:
         try:
             self.path = self.publish(folder, contents, self.request.attempt)
         except (MemoryError, RuntimeError) as error:
-            explained = device.out_of_memory(error, self.request.alone)
+            explained = out_of_memory(error, self.request.alone)
             if explained is None:
                 raise
             # Convert it here; otherwise the caller would split the batch.

@@ -18,6 +18,7 @@ from models.checkpoints import files
 from models.data.gpu_cache import OnUpload
 from models.networks import licences
 from models.runtime import device
+from models.runtime.out_of_memory import out_of_memory
 from models.runtime.progress import ProgressEstimator, Tell
 from models.runtime.resource_meter import Meter, taken_memory
 from models.training import microbatches, optimisation, validation_answers
@@ -157,7 +158,7 @@ def _train_epoch(training: TrainingState, callbacks: TrainingCallbacks) -> None:
     try:
         train_epoch(training.learner, training.data, epoch, running, callbacks.trained)
     except (MemoryError, RuntimeError) as error:
-        explained = device.out_of_memory(error, training.request.alone)
+        explained = out_of_memory(error, training.request.alone)
         if explained is None:
             raise
         if isinstance(explained, Crowded):

@@ -1,7 +1,7 @@
 """The answers of a trial's tested network to the validation images, published at a target epoch.
 
 They are those of the validation after the tested epoch, so they cost no pass of their own. A
-checkpoint keeps them, because the training may end in another attempt than that epoch.
+checkpoint keeps them, because a later attempt may end the training.
 """
 
 from __future__ import annotations

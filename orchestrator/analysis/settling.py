@@ -1,7 +1,7 @@
 """What would tell the leader from the next network that it does not beat.
 
-By the power of the report's own tests, as a dry run computes it (`analysis.power`), if the true
-difference is the one seen, and networks disagree as often as they did.
+Computed from the power of the report's own tests (`analysis.power`), as if the observed difference
+and disagreement were the true ones.
 """
 
 from __future__ import annotations

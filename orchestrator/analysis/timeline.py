@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -95,8 +96,8 @@ def build_timeline(
         tuple(spans),
         began,
         max(span.end for span in spans),
-        sum(span.end - span.start for span in spans),
-        sum(waits) / len(waits) if waits else None,
+        math.fsum(span.end - span.start for span in spans),
+        math.fsum(waits) / len(waits) if waits else None,
         len(faults),
         sum(states.get(s.task) == "done" for s in faults),
     )

@@ -37,6 +37,11 @@ EPILOG = examples(
 @click.option(
     "--name", metavar="NAME", help="Their name in the report.  [default: that of the folder]"
 )
+@click.option(
+    "--skip-broken/--no-skip-broken",
+    default=None,
+    help="Leave out broken files, which are refused otherwise.  [default: as the run]",
+)
 @launch.options
 @json_option
 @store_option
@@ -47,6 +52,7 @@ def evaluate_command(
     data: str,
     images: str | None,
     name: str | None,
+    skip_broken: bool | None,
     workers: int | None,
     device: str | None,
     wait: bool,
@@ -59,16 +65,18 @@ def evaluate_command(
     Without RUN, the latest run with results is used.
     """
     from jobs.store.store import Store
-    from orchestrator.submission import evaluate
+    from orchestrator.submission import evaluate, evaluate_words
     from orchestrator.terminal import progress_bar
     from orchestrator.terminal.latest import latest_with
 
     store = Store(settings.store).open()
     run = latest_with(store, "evaluate").name if run is None else run
     with progress_bar.progress_when_slow("reading the data") as tell:
-        grown, asked = evaluate.submit(settings, run, data, images, name, workers, device, tell)
-    said = [plain(line) for line in evaluate.lines(grown, asked)]
-    facts, awaited = evaluate.facts(asked), _awaited(settings, store, grown, asked)
+        grown, asked = evaluate.submit(
+            settings, run, data, images, name, skip_broken, workers, device, tell
+        )
+    said = [plain(line) for line in evaluate_words.lines(grown, asked)]
+    facts, awaited = evaluate_words.facts(asked), _awaited(settings, store, grown, asked)
     return launch.launch(
         settings, store, grown, said, workers, device, wait, as_json, facts, awaited=awaited
     )

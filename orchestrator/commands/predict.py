@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobs import install_hints
+from jobs import exit_codes, install_hints
 from jobs.errors import MissingExtra, RequestError
 from jobs.settings import Settings
 from orchestrator.formatting import plain
@@ -190,7 +190,7 @@ def _exit_code(
     wrong = [*unread.values(), *broken, *(f"not asked: {why}" for why in faults.values())]
     for line in wrong:
         click.echo(plain(line), err=True)
-    return 1 if wrong else 0
+    return exit_codes.FAILED if wrong else exit_codes.DONE
 
 
 @contextlib.contextmanager

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import click
 
+from jobs import exit_codes
 from jobs.errors import OrchError
 from jobs.settings import Settings
 from orchestrator.terminal.options import examples, memory_bytes, seconds, store_option
 
 LONGEST_NAME = 100
 MAX_SLOTS = 64
-TEMPORARY = 75
-"""Exit code where a later start may succeed (EX_TEMPFAIL); 2 means that waiting does not help."""
 
 
 def _short_name(ctx: click.Context, option: click.Parameter, name: str | None) -> str | None:
@@ -106,7 +105,7 @@ def worker_command(
     from workers import logs
 
     signals.leave()
-    stalled_store.watch(settings.store, TEMPORARY)
+    stalled_store.watch(settings.store, exit_codes.TEMPORARY)
     chosen, rest = logs.chosen_format(log_format), (threads, name, idle_exit_s, slots)
     try:
         if device == "all":
@@ -114,7 +113,7 @@ def worker_command(
         return _work(settings, device, *rest, min_free_bytes, chosen)
     except OrchError as error:
         if error.temporary:
-            error.exit_code = TEMPORARY
+            error.exit_code = exit_codes.TEMPORARY
         raise
 
 

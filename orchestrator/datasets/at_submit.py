@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from jobs.data.data_source import DataSource
 from jobs.errors import BadFolder
-from jobs.spec.model import Spec
+from jobs.spec.model import DataSettings, Spec
 from orchestrator import network_check
 from orchestrator.datasets import findings, notes
+from orchestrator.datasets.findings import Findings
 
 if TYPE_CHECKING:
     from orchestrator.preflight import Request
@@ -40,17 +41,12 @@ def lines(
     if source.built_in:
         return []
     few = len(source.entries) <= MAX_LOOKED_AT
-    source_findings = findings.find(source, spec.data_settings(), tell, quick=True, look=few)
-    if source_findings.broken and not spec.skip_broken:
-        raise BadFolder(
-            f"{source.origin}: {notes.broken(source_findings, False)}. Give --skip-broken to leave "
-            "broken files out, or mend or remove them."
-        )
+    source_findings = find(source, spec.data_settings(), tell)
     if unsplit := notes.unsplit(source_findings):
         raise BadFolder(f"{source.origin}: {unsplit}.")
     told = notes.lines(source_findings)
     if source_findings.broken:
-        told.insert(0, notes.broken(source_findings, True))
+        told.insert(0, notes.broken(source_findings.broken, True))
     if not source_findings.looked:
         told.append(
             "the images themselves were not looked at"
@@ -58,3 +54,28 @@ def lines(
             + ": orch data inspect does it where Pillow is installed"
         )
     return told
+
+
+def find(
+    source: DataSource,
+    settings: DataSettings,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> Findings:
+    """What is odd about a folder.
+
+    Raises `BadFolder` for broken files that are not left out, and where a class has no others.
+    """
+    look = len(source.entries) <= MAX_LOOKED_AT
+    source_findings = findings.find(source, settings, tell, quick=True, look=look)
+    if source_findings.broken and not settings.skip_broken:
+        raise BadFolder(
+            f"{source.origin}: {notes.broken(source_findings.broken, False)}. "
+            "Give --skip-broken to leave broken files out, or mend or remove them."
+        )
+    whole = {each.label for each in source.entries if each.path not in source_findings.broken}
+    if bare := [label for label in source.classes if label not in whole]:
+        raise BadFolder(
+            f"{source.origin}: every file of class(es) {', '.join(bare)} is broken. Add images or "
+            "remove the folder(s)."
+        )
+    return source_findings

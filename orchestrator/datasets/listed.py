@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Container
 from pkgutil import resolve_name
 
 from jobs.catalog.built_in_data import BUILT_IN_DATA
@@ -11,10 +12,13 @@ from jobs.data.data_source import DataSource
 NEEDED = ("numpy", "PIL", "sklearn")
 
 
-def listed(source: DataSource) -> list[tuple[str, str]] | None:
-    """Class and SHA-256 of each image; None for built-in data whose package is not installed."""
+def listed(source: DataSource, without: Container[str] = ()) -> list[tuple[str, str]] | None:
+    """Class and SHA-256 of each image, without some paths.
+
+    None for built-in data whose package is not installed.
+    """
     if not source.built_in:
-        return [(entry.label, entry.sha256) for entry in source.entries]
+        return [(each.label, each.sha256) for each in source.entries if each.path not in without]
     if not all(importlib.util.find_spec(package) for package in NEEDED):
         return None
     images = resolve_name(BUILT_IN_DATA[source.origin].load)()

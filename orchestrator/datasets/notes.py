@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from orchestrator.datasets.findings import Findings
 
@@ -51,9 +51,9 @@ def lines(findings: Findings) -> list[str]:
     return [line for line in told if line]
 
 
-def broken(findings: Findings, skipped: bool) -> str:
-    """The broken files, and what becomes of them."""
-    named = [f"{path} ({why})" for path, why in findings.broken.items()]
+def broken(files: Mapping[str, str], skipped: bool) -> str:
+    """The broken files with the reasons, and what becomes of them."""
+    named = [f"{path} ({why})" for path, why in files.items()]
     becomes = "left out" if skipped else "on which preparing the data set will fail"
     return _line(named, "broken file", "s", becomes)
 
@@ -89,7 +89,7 @@ def _near(findings: Findings) -> str:
     if not groups:
         return ""
     images, examples = sum(map(len, findings.near_duplicates)), findings.across_splits
-    lie = f"{across:,} of the groups {'lies' if across == 1 else 'lie'} in several splits"
+    lie = f"{across or 'none'} of the groups {'lie' if across > 1 else 'lies'} in several splits"
     if groups == 1:
         lie = "it lies in several splits" if across else "it lies in one split"
     return (

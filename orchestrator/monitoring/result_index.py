@@ -1,7 +1,7 @@
 """The published results that this user's earlier commands have read, so that each is opened once.
 
-A file of the user's state folder keeps them, not one of the store: who may only read a store has
-it too, and nobody else writes it. A result is used while its file has the inode, size and times
+It is in the user's state folder, so that users who may only read the store have one, and nobody
+else writes it. A result is used while its file has the inode, size and times
 that it was read with; one that was removed and made anew is read anew.
 """
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from jobs.catalog.presets import PRESETS
+from jobs.spec.keys import KEYS
 from jobs.spec.setting import GRID, value_told
 
 LEFT_OUT = ("name", "networks", "checkpoint_every", "requires")
@@ -29,7 +31,15 @@ def differences(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str
 
 
 def apart(differing: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, str], str]:
-    """For each run, in a line, its values other than those of most runs; and those of most."""
+    """For each run, in a line, its values other than those of most runs; and those of most.
+
+    The preset stands for those of its keys that no run has set otherwise.
+    """
+    alike = _as_presets_say(list(differing.values()))
+    differing = {
+        run: {key: value for key, value in values.items() if key not in alike}
+        for run, values in differing.items()
+    }
     rows = list(differing.values())
     usual = {
         key: values[0]
@@ -43,6 +53,20 @@ def apart(differing: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, str], s
         for run, values in differing.items()
     }
     return {run: told(values) for run, values in own.items() if values}, told(usual)
+
+
+def _as_presets_say(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The keys that every run has as its preset sets them, or by default where that is silent."""
+    if not rows or not all(row.get("preset") in PRESETS for row in rows):
+        return set()
+    return {
+        key
+        for key in rows[0].keys() & KEYS.keys()
+        if any(key in PRESETS[row["preset"]].settings for row in rows)
+        and all(
+            row[key] == PRESETS[row["preset"]].settings.get(key, KEYS[key].default) for row in rows
+        )
+    }
 
 
 def _column(rows: Sequence[Mapping[str, Any]], key: str) -> list[Any]:

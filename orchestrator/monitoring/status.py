@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from jobs import plan, readiness
+from jobs import exit_codes, plan, readiness
 from jobs.spec import unknown_entries
 from jobs.store.records import TaskResult
 from jobs.store.runs import Run, RunOutline
@@ -79,7 +79,7 @@ class RunStatus:
     @property
     def exit_code(self) -> int:
         """Exit code of `orch` after waiting for the run."""
-        return 0 if self.state == "done" else 1
+        return exit_codes.DONE if self.state == "done" else exit_codes.FAILED
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Whether trials begin anew only because more periods make their schedule longer."""
+"""Warn where trials begin anew only because more periods make their schedule longer."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def _among_fitting(metric: Metric, decision: Decision) -> list[str]:
     if decision.choice != decision.best:
         told.append(_within_margin(metric, decision, choice, best))
     elif decision.rival is None:
-        told.append("It is the only one that is known to fit.")
+        told.append(f"It is the only one known to fit{' in float32' if decision.int8 else ''}.")
     else:
         told.append(_next(metric, decision.test, wording.title(decision.rival)))
     if decision.margin is not None and decision.choice == decision.best and decision.rival:
@@ -234,11 +234,14 @@ def _guessing(decision: Decision) -> list[str]:
 
 
 def _int8(decision: Decision) -> list[str]:
-    """What 8-bit numbers change in networks that fit with them only."""
+    """What 8-bit numbers change in networks that fit with them only, and why none is taken."""
+    left = ""
+    if decision.choice is not None and decision.int8_choice is None:
+        left = f"; not taken: its lead over {wording.title(decision.choice)} is small or unsure"
     return [
         f"With 8-bit numbers {wording.title(one.backbone)} fits: its accuracy is then "
         f"{wording.percent(one.accuracy)} instead of {wording.percent(one.float32_accuracy)} "
-        f"({wording.p_equals(one.p)})."
+        f"({wording.p_equals(one.p)}){left}."
         for one in decision.int8[: wording.FEW]
     ]
 

@@ -1,4 +1,7 @@
-"""The first sentence of a report: the best network or those too close to call, and the cost."""
+"""The first sentence of a report: the best network or those too close to call, and the cost.
+
+Under limits `decision_words` has it; `headline` chooses.
+"""
 
 from __future__ import annotations
 

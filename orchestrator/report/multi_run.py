@@ -111,15 +111,28 @@ def sentence(sides: Sequence[ComparedRun], analysis: RunsAnalysis) -> str:
         reverse=metric.higher_is_better,
     )
     told = [_led(one, metric) for one in leaders_first]
-    unsure = [
-        side.name
-        for side in leaders
-        if side.analysis.verdict and not side.analysis.verdict.leads and len(side.rivals) > 1
-    ]
-    chance = f" In {wording.listed(unsure)} the first place may be chance." if unsure else ""
     highest = "Highest" if metric.higher_is_better else "Lowest"
     opening = f"{highest} {wording.noun(metric)}: {wording.listed(told)}."
-    return f"{opening}{_paired(analysis, best)}{chance}"
+    return f"{opening}{_paired(analysis, best)}{_chance(leaders)}"
+
+
+def _chance(sides: Collection[ComparedRun]) -> str:
+    """In which runs the first place may be chance, and where only one seed tells."""
+    unsure = {
+        side.name: side.analysis.verdict
+        for side in sides
+        if side.analysis.verdict and not side.analysis.verdict.leads and len(side.rivals) > 1
+    }
+    ahead = [
+        side.name
+        for side in sides
+        if (verdict := unsure.get(side.name))
+        and not (verdict.alike or verdict.untested or side.run_data.repeated)
+    ]
+    chance = [name for name in unsure if name not in ahead]
+    told = f" In {wording.listed(chance)} the first place may be chance." if chance else ""
+    clear = "the first is ahead on the test images, with one seed"
+    return f"{told} In {wording.listed(ahead)} {clear}." if ahead else told
 
 
 def _paired(analysis: RunsAnalysis, best: Collection[tuple[str, str]]) -> str:

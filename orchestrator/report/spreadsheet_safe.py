@@ -1,4 +1,4 @@
-"""Text in CSV files that a spreadsheet would run as a formula, such as a class named `=cmd()`."""
+"""Escape text in CSV files that a spreadsheet would run, such as a class named `=cmd()`."""
 
 from __future__ import annotations
 

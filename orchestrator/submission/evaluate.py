@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from jobs import file_names
 from jobs import settings as environment
@@ -35,7 +34,8 @@ class OtherRequest:
     """A checked request: the source, its record, the settings of each data set, the evaluations.
 
     `seen` counts the images that are also training or validation images of the run (equal files;
-    None: unknown). `absent` are the run's trials that nothing was evaluated of yet.
+    None: unknown). `absent` are the run's trials that nothing was evaluated of yet, `broken` the
+    files that are left out, with the reasons.
     """
 
     source: DataSource
@@ -45,6 +45,7 @@ class OtherRequest:
     seen: int | None
     absent: tuple[str, ...]
     repeated: bool
+    broken: Mapping[str, str]
 
 
 def submit(
@@ -53,6 +54,7 @@ def submit(
     data: str,
     images: str | None,
     name: str | None,
+    skip_broken: bool | None,
     workers: int | None,
     device: str | None,
     tell: Callable[[int, int], None] = lambda done, total: None,
@@ -69,7 +71,7 @@ def submit(
     preflight.require_machine(settings, workers, device)
     if settings.broker_url is not None:
         preflight.require_broker(settings.broker_url)
-    asked = check(store, recorded, data, images, name, tell)
+    asked = check(store, recorded, data, images, name, tell, skip_broken)
     return record(store, recorded, asked), asked
 
 
@@ -80,8 +82,12 @@ def check(
     images: str | None,
     name: str | None,
     tell: Callable[[int, int], None] = lambda done, total: None,
+    skip_broken: bool | None = None,
 ) -> OtherRequest:
-    """Check a request on a run; writes nothing. Raises `RequestError` and `OrchError`."""
+    """Check a request on a run; writes nothing. Raises `RequestError` and `OrchError`.
+
+    Broken files are refused, or left out with `skip_broken` (None: as the run does).
+    """
     if store.is_cancelled(run.name):
         resume = environment.command_line(store.root, "resume", run.name)
         raise RequestError(f"the run {run.name} is cancelled. Resume it first with: {resume}")
@@ -90,17 +96,21 @@ def check(
     for task in trainings:
         _require_checkpoint(store, task)
     source = _read(store, run, data, images, tell)
-    files = listed(source)
+    skip = run.spec.skip_broken if skip_broken is None else skip_broken
+    broken = _broken(source, _settings(store, source, run.data, skip), tell)
+    files = listed(source, broken)
     data_sets, tasks = dict[str, DataSettings](), list[Task]()
     for task in trainings:
-        settings = _settings(store, source, store.load_trial(task.subject).data)
+        settings = _settings(store, source, store.load_trial(task.subject).data, skip)
         other = source.data_id(settings)
         data_sets[other] = settings
         tasks.append(replace(task, kind="evaluate", data=other))
     named = _name(store, run, name, source, data_sets)
     record = _matched(store, run, source, files, named, tuple(data_sets))
     repeated, seen = _require_new(store, run, record), _seen(store, run, files)
-    return OtherRequest(source, record, data_sets, tuple(tasks), seen, chosen.absent, repeated)
+    return OtherRequest(
+        source, record, data_sets, tuple(tasks), seen, chosen.absent, repeated, broken
+    )
 
 
 def _matched(
@@ -117,8 +127,8 @@ def _matched(
     present = {label for label, _ in files} if files is not None else set(source.classes)
     if not present & set(known):
         raise BadFolder(
-            f"{source.origin} has no class of the run {run.name}: {_few(sorted(present))} there, "
-            f"{_few(known)} in the run. Name the classes as in the run."
+            f"{source.origin} has no class of the run {run.name}: {few(sorted(present))} there, "
+            f"{few(known)} in the run. Name the classes as in the run."
         )
     return OtherDataRecord(
         name=name,
@@ -143,53 +153,6 @@ def record(store: Store, run: Run, asked: OtherRequest) -> Run:
 def added(asked: OtherRequest) -> list[str]:
     """The tasks of the request: preparations, then evaluations."""
     return [*(Task("prepare", name).id for name in asked.data_sets), *(t.id for t in asked.tasks)]
-
-
-def facts(asked: OtherRequest) -> dict[str, Any]:
-    """The same as JSON values."""
-    return {
-        "goes_on": asked.repeated,
-        "name": asked.record.name,
-        "data_sets": list(asked.data_sets),
-        "evaluations": [task.id for task in asked.tasks],
-        "images": asked.record.images,
-        "left_out": asked.record.left_out,
-        "missing_classes": list(asked.record.missing),
-        "in_training": asked.seen,
-        "not_evaluated": list(asked.absent),
-    }
-
-
-def lines(run: Run, asked: OtherRequest) -> list[str]:
-    """What will be evaluated on what, and what of it does not match the run."""
-    told, total = asked.record, len(_tested_classes(asked))
-    count = "" if told.images is None else f"{told.images:,} images of "
-    again = " again" if asked.repeated else ""
-    said = [
-        f"run {run.name}: {len(asked.tasks)} network(s) are evaluated{again} on {told.name} "
-        f"({told.origin}): {count}{total} class(es)",
-    ]
-    if told.missing:
-        said.append(f"no image there of {len(told.missing)} class(es): {_few(told.missing)}")
-    if told.left_out:
-        classes = [f"{label} ({count:,})" for label, count in told.left_out.items()]
-        said.append(
-            f"{sum(told.left_out.values()):,} images of unknown classes are left out: "
-            f"{_few(classes)}"
-        )
-    if asked.seen:
-        said.append(
-            f"caution: {asked.seen:,} images there are also training or validation images of the "
-            "run (equal files)"
-        )
-    if asked.absent:
-        said.append(f"not evaluated yet, and left out: {_few(asked.absent)}")
-    return said
-
-
-def _tested_classes(asked: OtherRequest) -> list[str]:
-    """The classes of the source that are tested."""
-    return [label for label in asked.source.classes if label not in asked.record.left_out]
 
 
 def _require_checkpoint(store: Store, task: Task) -> None:
@@ -218,14 +181,23 @@ def _read(
     return sources.read(run.spec.model_copy(update=asked), tell, any_range=True)
 
 
-def _settings(store: Store, source: DataSource, trained_on: str) -> DataSettings:
+def _broken(
+    source: DataSource, settings: DataSettings, tell: Callable[[int, int], None]
+) -> Mapping[str, str]:
+    """The broken files, with the reasons; raises `BadFolder` where they are not to be left out."""
+    from orchestrator.datasets import at_submit
+
+    return {} if source.built_in else at_submit.find(source, settings, tell).broken
+
+
+def _settings(store: Store, source: DataSource, trained_on: str, skip: bool) -> DataSettings:
     """How the other data are prepared for networks trained on a data set: as that was.
 
     Raises `BadFolder` for values beyond 8 bits where the networks know none.
     """
     described = store.described(trained_on)
     shown = {key: DataSettings.model_fields[key].default for key in NO_SPLIT}
-    shown |= {"test_only": True, "value_range": AUTO}
+    shown |= {"test_only": True, "value_range": AUTO, "skip_broken": skip}
     if source.beyond_8_bits:
         prepared = store.done(Task("prepare", trained_on))
         used = (prepared and prepared.value_range) or {}
@@ -289,7 +261,8 @@ def _seen(store: Store, run: Run, files: list[tuple[str, str]] | None) -> int | 
     return sum(sha256 in trained for _, sha256 in files)
 
 
-def _few(names: Iterable[str], shown: int = 5) -> str:
+def few(names: Iterable[str], shown: int = 5) -> str:
+    """The first names, and how many more there are."""
     listed_names = list(names)
     more = f" and {len(listed_names) - shown} more" if len(listed_names) > shown else ""
     return f"{', '.join(listed_names[:shown])}{more}"

@@ -11,7 +11,7 @@ from typing import Any
 from jobs.catalog.backbones import CATALOG
 from jobs.errors import BadSpec, MissingWeights
 from jobs.spec import model, spelling
-from jobs.spec.data_keys import DATA_KEYS
+from jobs.spec.keys.data import DATA_KEYS
 from jobs.spec.model import Spec
 from jobs.spec.networks import PREPARATION_KEYS, RECIPE_KEYS, Network
 from orchestrator.submission import begin

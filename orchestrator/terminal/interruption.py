@@ -1,4 +1,7 @@
-"""SIGTERM and SIGHUP end a command that waits as Ctrl-C does: with a word, and an exit code."""
+"""Ctrl-C, SIGTERM and SIGHUP while a command waits: print how to go on, and exit.
+
+The exit code is 128 and the number of the signal.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from typing import NoReturn
 
 import click
 
+from jobs import exit_codes
 from jobs.settings import Settings
 from orchestrator.terminal import signals
 from orchestrator.terminal.options import call
@@ -48,7 +52,7 @@ def ends_with(settings: Settings, words: str) -> Iterator[None]:
             yield
         except KeyboardInterrupt as interrupt:
             click.echo(words + _stopping_workers(settings), err=True)
-            code = signals.SIGNALLED + signals.of(interrupt)
+            code = exit_codes.SIGNALLED + signals.of(interrupt)
             raise click.exceptions.Exit(code) from None
 
 

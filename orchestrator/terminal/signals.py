@@ -9,9 +9,6 @@ import signal
 from types import FrameType
 from typing import NoReturn
 
-SIGNALLED = 128
-"""An exit code above it is that of a signal: 143 after SIGTERM, 130 after Ctrl-C."""
-
 
 class Ended(KeyboardInterrupt):
     """Ctrl-C, or a signal that asks the command to end; `number` is the signal's."""

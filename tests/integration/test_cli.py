@@ -17,6 +17,7 @@ from support.command_lines import commands
 from support.fakes import fill_store
 from support.half_done import half_done_run
 
+from jobs import exit_codes
 from orchestrator import cli
 from orchestrator.terminal import progress_bar
 
@@ -56,7 +57,7 @@ def test_too_long_a_name_for_a_socket_says_what_to_set(
 def test_a_second_ctrl_c_ends_at_once_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a command was interrupted, the next signal has the system's default effect."""
     before = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(cli, "run", lambda: cli.INTERRUPTED)
+    monkeypatch.setattr(cli, "run", lambda: exit_codes.INTERRUPTED)
     try:
         with pytest.raises(SystemExit) as left:
             cli.main()

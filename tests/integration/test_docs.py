@@ -118,7 +118,7 @@ def test_every_key_of_a_spec_is_documented_with_its_default() -> None:
 
 
 def test_the_table_of_keys_is_the_one_that_make_catalog_writes() -> None:
-    """Texts of keys are edited in jobs/spec/keys.py only."""
+    """Texts of keys are edited in jobs/spec/keys/ only."""
     page = SPEC_PAGE.read_text()
 
     assert document.with_table(page, document.table()) == page, "run 'make reference'"

@@ -62,7 +62,7 @@ def test_the_best_that_fits_is_taken(measured: tuple[Store, Run]) -> None:
         "mobilenet-v3": (),
         "scratch": ("size",),
     }
-    assert "It is the only one that is known to fit." in words
+    assert "It is the only one known to fit." in words
     assert decision.unknown == ()
     if ranking[0] != "mobilenet-v3":
         assert decision.against_all.first == ranking[0]
@@ -147,6 +147,8 @@ def test_a_better_network_that_fits_with_8_bit_numbers_only_is_named(tmp_path: P
     assert decision.choice == "mobilenet-v3"
     assert [one.backbone for one in decision.int8] == ["scratch"]
     assert "With 8-bit numbers Scratch fits: its accuracy is then 95.0%" in words
+    assert "not taken: its lead over MobileNet V3 is small or unsure." in words
+    assert "It is the only one known to fit in float32." in words
 
 
 def test_a_network_far_ahead_is_taken_with_8_bit_numbers(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from jobs.task import Task
 from orchestrator.analysis import load
 from orchestrator.analysis.other_data import measure
 from orchestrator.analysis.run_data import read_run_data
-from orchestrator.submission import evaluate
+from orchestrator.submission import evaluate, evaluate_words
 
 
 def folder(where: Path, **images: int) -> Path:
@@ -85,7 +86,7 @@ def test_what_does_not_match_is_told_and_counted(done: tuple[Store, Run], tmp_pa
     other = folder(tmp_path / "nächstes jahr", ape=4, bear=3, fox=2)
 
     asked = evaluate.check(store, run, str(other), None, None)
-    said = "\n".join(evaluate.lines(run, asked))
+    said = "\n".join(evaluate_words.lines(run, asked))
     named_before = replace(asked, record=structs.replace(asked.record, name="n-chstes-jahr"))
     evaluate.record(store, run, named_before)
     again = evaluate.check(store, run, str(other), None, None)
@@ -97,6 +98,33 @@ def test_what_does_not_match_is_told_and_counted(done: tuple[Store, Run], tmp_pa
     assert {task.epoch for task in asked.tasks} == {4}
     assert "no image there of 1 class(es): cat" in said
     assert "2 images of unknown classes are left out: fox (2)" in said
+
+
+def test_broken_files_are_refused_or_left_out_before_anything_is_written(
+    done: tuple[Store, Run], tmp_path: Path
+) -> None:
+    """They are counted as no images; with other files they are not asked about."""
+    store, run = done
+    other = folder(tmp_path / "other", ape=4, bear=3)
+    (other / "ape" / "notes.txt").write_text("at the lake")
+    before = listing(store.root)
+
+    leave_out = partial(evaluate.check, skip_broken=True)
+    line = refusal(BadFolder, evaluate.check, store, run, str(other), None, None)
+    asked = leave_out(store, run, str(other), None, None)
+    said = "\n".join(evaluate_words.lines(run, asked))
+
+    assert "1 broken file on which" in line
+    assert "ape/notes.txt (not an image). Give --skip-broken" in line
+    assert "7 images of 2 class(es)" in said
+    assert "note: 1 broken file left out: ape/notes.txt (not an image)" in said
+    assert evaluate_words.facts(asked)["broken"] == {"ape/notes.txt": "not an image"}
+    assert all(settings.skip_broken for settings in asked.data_sets.values())
+    for image in (other / "ape").glob("*.png"):
+        image.unlink()
+    alone = refusal(BadFolder, leave_out, store, run, str(other), None, None)
+    assert "every file of class(es) ape is broken" in alone
+    assert listing(store.root) == before
 
 
 def test_preparing_comes_first_and_the_evaluations_follow(

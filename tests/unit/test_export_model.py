@@ -53,6 +53,8 @@ def test_every_kind_of_network_answers_without_orch_as_orch_does(
 
     found = answers_without_orch(places, image)
 
+    shown = fenced(ROOT / "docs" / "export.md", "python")
+    assert [each for each in card.LOADING.values() if each + "\n" not in shown] == []
     assert len(found) == 2 * len(places) == 10
     for number, answer in enumerate(expected.answers):
         labels = json.loads((places[number] / "labels.json").read_text())
@@ -274,13 +276,6 @@ def test_which_seed_is_asked_where_there_are_several(study: tuple[Store, Run, Pa
     with pytest.raises(RequestError, match="Give --seed"):
         trained_models.choose_model(store, several, "scratch", None, None)
     assert trained_models.choose_model(store, several, "scratch", 0, 1).epoch == 1
-
-
-def test_the_document_shows_the_lines_of_the_readme() -> None:
-    """They are those that are run above."""
-    shown = fenced(ROOT / "docs" / "export.md", "python")
-
-    assert [each for each in card.LOADING.values() if each + "\n" not in shown] == []
 
 
 def test_the_api_gives_the_network_with_its_preparation(study: tuple[Store, Run, Path]) -> None:

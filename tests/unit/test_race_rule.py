@@ -8,7 +8,7 @@ from scipy import stats
 from support.fake_races import images_right
 
 from jobs.racing import stopping_rule
-from jobs.racing.behind import behind
+from jobs.racing.stopping_rule import behind
 
 
 @pytest.mark.parametrize(("leader", "own"), [(150, 120), (150, 149), (100, 100)])

@@ -270,6 +270,17 @@ def test_a_lead_that_may_be_chance_is_called_so(tmp_path: Path) -> None:
     assert beside.endswith(f"In {side.name} the first place may be chance.")
 
 
+def test_a_lead_of_one_seed_is_not_called_chance(tmp_path: Path) -> None:
+    """The test images tell the two apart; the run's own first sentence says the same."""
+    (side,) = sides(
+        *small(tmp_path, backbones=["scratch", "vgg16"], images_a_class=200, periods=1, name="one")
+    )
+    beside = multi_run.sentence([side], analyse_runs([side]))
+
+    assert "is ahead on these images" in first_sentence.sentence(side.run_data, side.analysis)
+    assert beside.endswith(" In one the first is ahead on the test images, with one seed.")
+
+
 def test_the_order_of_runs_changes_no_number(tmp_path: Path) -> None:
     """Ranks are the same; differences change their sign."""
     store, one = small(tmp_path, name="one", periods=1)

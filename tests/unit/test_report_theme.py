@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from orchestrator.report.rendering import theme
+from orchestrator.report.rendering.figure import draw_chart
 
 CSS = (Path(theme.__file__).parents[1] / "templates" / "page.css").read_text()
 EYES = {
@@ -83,3 +84,16 @@ def test_thirty_networks_of_any_library_can_be_told_apart() -> None:
     assert len(set(looks)) == len(set(lines)) == 30
     assert looks[0] == usual
     assert few == list(theme.SERIES[:2])
+
+
+def test_a_figure_drawn_later_has_the_colours_of_its_report() -> None:
+    """Figures are drawn where a format shows them, after the report is put together."""
+    drawn: list[str] = []
+    names = ["timm:a", "timm:b"]
+    with theme.networks(names):
+        chart = draw_chart(
+            "later", "", "", (1, 1), lambda figure: drawn.extend(map(theme.colour, names))
+        )
+
+    assert chart.svg
+    assert drawn == list(theme.SERIES[:2])

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
+from pathlib import Path
 
+import pytest
+from support.fakes import fill_store
+
+from orchestrator.analysis import run_data
+from orchestrator.analysis.run_data import RunData
 from orchestrator.report.rendering import wording
+from orchestrator.report.sections import learning_curves, tables
 
 
 @pytest.mark.parametrize(
@@ -111,3 +118,33 @@ def test_energy_reads_with_three_digits_that_count(
 ) -> None:
     """A partial measurement is shown as a lower bound."""
     assert wording.energy(kwh, whole) == said
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> RunData:
+    """Three networks after one period."""
+    networks = ["scratch", "resnet34", "vgg16"]
+    return run_data.read_run_data(
+        *fill_store(tmp_path, backbones=networks, periods=1, pixels=False)
+    )
+
+
+def test_the_command_of_a_run_is_told_as_it_is_typed(read: RunData) -> None:
+    """With quotes where they are needed, to be copied."""
+    made = {"command": ["orch", "submit", "--data", "my photos"], "user": "ann"}
+    table = tables.provenance(replace(read, run=replace(read.run, provenance=made)))
+
+    assert ("command", "orch submit --data 'my photos'") in table.rows
+
+
+def test_all_that_end_equally_well_are_named(read: RunData) -> None:
+    """Of three networks two have every validation image right at the last epoch."""
+    rows = [
+        replace(row, val_accuracy=0.5 if row.backbone == "scratch" else 1.0)
+        for row in read.comparison.epochs
+    ]
+    tied = replace(read, comparison=replace(read.comparison, epochs=tuple(rows)))
+    figure = learning_curves.learning(tied, "val_accuracy", None)
+
+    assert figure is not None
+    assert figure.caption == "Highest at epoch 2: ResNet34 and VGG16, 100.0%."

@@ -40,6 +40,24 @@ def test_what_most_runs_share_is_told_once() -> None:
     assert run_differences.apart({}) == ({}, "")
 
 
+def test_a_preset_stands_for_its_keys_that_no_run_has_set_otherwise() -> None:
+    """Another learning rate than the preset's is told, and then that of each run."""
+    given = {
+        "a": {"preset": "probe", "finetune": "head", "schedule": "plateau", "learning_rate": 0.001},
+        "b": {"preset": "modern", "finetune": "full", "schedule": "cosine", "learning_rate": 0.01},
+    }
+    own, usual = run_differences.apart(run_differences.differences(given))
+    given["b"]["learning_rate"] = 0.0001
+    alike, _ = run_differences.apart(run_differences.differences(given))
+
+    assert own == {
+        "a": "preset probe, learning_rate 0.001",
+        "b": "preset modern, learning_rate 0.01",
+    }
+    assert usual == ""
+    assert alike == {"a": "preset probe", "b": "preset modern"}
+
+
 def test_a_single_run_and_settings_of_newer_records_tell_nothing() -> None:
     """There is nothing to tell it apart from."""
     found = run_differences.differences({"first": {"seeds": 1}, "second": {"seeds": 1, "new": 2}})

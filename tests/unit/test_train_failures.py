@@ -24,7 +24,8 @@ from jobs.errors import (  # noqa: E402
 from jobs.task import Task  # noqa: E402
 from models import entrypoint  # noqa: E402
 from models.checkpoints.files import listed  # noqa: E402
-from models.runtime.device import explained, out_of_memory  # noqa: E402
+from models.runtime.device import explained  # noqa: E402
+from models.runtime.out_of_memory import out_of_memory  # noqa: E402
 
 RECIPE: dict[str, Any] = {"batch_size": 8, "learning_rate": 0.05, "plateau_patience": 0}
 

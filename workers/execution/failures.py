@@ -1,4 +1,7 @@
-"""Settle an attempt that failed: record why, and fail the task if no further one may begin."""
+"""Settle an attempt that failed: record why, and fail the task if no further one may begin.
+
+How many attempts there are, and how long a task waits for its next one, is in `attempts`.
+"""
 
 from __future__ import annotations
 

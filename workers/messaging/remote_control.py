@@ -1,8 +1,8 @@
 """What remote control may do to a worker: Celery's commands, except those that would do harm.
 
-`celery control` and the buttons of Flower send them. What is refused answers with the reason and
-what to do instead. Celery's own version of it would report success and do nothing here, or leave
-a worker that takes no task any more.
+`celery control` and the buttons of Flower send them. A refused command answers with the reason
+and what to do instead. Celery's own version of it would report success and do nothing here, or
+leave a worker that takes no task any more.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The stores that use a broker, and what workers that left have left behind there."""
+"""The stores that use a broker, and the bindings that dead workers have left on it."""
 
 from __future__ import annotations
 

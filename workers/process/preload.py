@@ -1,6 +1,7 @@
 """Imported by the fork server only: ties it to the worker, so that children end with it.
 
-Children hold the pipe that tells a fork server it is needed; one that hangs would keep it alive.
+Children hold the pipe that tells a fork server it is needed. A child that hangs would keep the fork
+server alive after its worker.
 """
 
 from __future__ import annotations

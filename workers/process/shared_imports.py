@@ -2,9 +2,9 @@
 
 The supervisor imports once what children need, and never uses it. Between the fork and the exec of
 each worker it forks a second time (`leave_fork_server`): that process waits with all imports, whose
-memory the kernel shares, and becomes the worker's fork server (`adopted`). It is a child of the
-worker's process, as a fork server that the worker starts itself, so it ends with it. The worker is
-a new program without torch. A fork server that dies is replaced by an ordinary one, which imports
+memory the kernel shares, and becomes the worker's fork server (`adopted`). Like an ordinary fork
+server it is the worker's child, and ends with the worker. The worker is a new program without
+torch. A fork server that dies is replaced by an ordinary one, which imports
 again.
 """
 

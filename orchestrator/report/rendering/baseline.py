@@ -1,4 +1,4 @@
-"""Lines at what an answer without looking reaches: chance, and the commonest class."""
+"""Reference lines in figures: chance, and always answering the commonest class."""
 
 from __future__ import annotations
 

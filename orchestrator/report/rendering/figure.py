@@ -6,6 +6,7 @@ import io
 import re
 import warnings
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -73,8 +74,12 @@ class Chart:
 def draw_chart(
     name: str, alt: str, caption: str, inches: tuple[float, float], paint: Callable[[Figure], None]
 ) -> Chart:
-    """A chart that `paint` draws on an empty figure; `inches` is its width and height."""
-    return Chart(file_stem(name), alt, caption, lambda: _draw(name, inches, paint))
+    """A chart that `paint` draws on an empty figure; `inches` is its width and height.
+
+    It is drawn later, with the networks' places of now (`theme.networks`).
+    """
+    now = copy_context()
+    return Chart(file_stem(name), alt, caption, lambda: now.run(_draw, name, inches, paint))
 
 
 def _draw(

@@ -1,4 +1,4 @@
-"""What training times count of features, where only the last layer is trained."""
+"""How much of the training time went into features, where only the last layer is trained."""
 
 from __future__ import annotations
 

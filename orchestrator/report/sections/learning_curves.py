@@ -248,7 +248,7 @@ def _dress(axes: Axes, heading: str, basis: str, unit: str, epochs: list[int]) -
 
 
 def _seen(rows: Sequence[EpochRow], measure: str) -> str:
-    """Caption: the best network at the last epoch, and its value."""
+    """Caption: the best networks at the last epoch, and their value."""
     last = max((row.epoch for row in rows), default=0)
     ends: dict[str, list[float]] = {}
     for row in rows:
@@ -259,10 +259,11 @@ def _seen(rows: Sequence[EpochRow], measure: str) -> str:
         return ""
     means = {backbone: sum(values) / len(values) for backbone, values in ends.items()}
     metric = _metric(measure)
-    best = (max if metric.higher_is_better else min)(means, key=lambda name: means[name])
-    value = wording.percent(means[best]) if metric.form == "share" else f"{means[best]:.3f}"
+    best = (max if metric.higher_is_better else min)(means.values())
+    value = wording.percent(best) if metric.form == "share" else f"{best:.3f}"
     most = "Highest" if metric.higher_is_better else "Lowest"
-    return f"{most} at epoch {last}: {wording.title(best)}, {value}."
+    first = [wording.title(backbone) for backbone, mean in means.items() if mean == best]
+    return f"{most} at epoch {last}: {wording.few(first)}, {value}."
 
 
 def _metric(measure: str) -> Metric:

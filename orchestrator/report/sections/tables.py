@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -130,11 +131,17 @@ def provenance(run_data: RunData) -> Table:
         ("submitted", submitted),
         ("data", run_data.run.data),
         *_fingerprint(run_data),
-        *flat(run_data.run.provenance),
+        *flat(_with_command_line(run_data.run.provenance)),
     ]
     return Table(
         ("What", "Value"), tuple(rows), name="provenance", title="Provenance", style="pairs mono"
     )
+
+
+def _with_command_line(provenance: dict[str, Any]) -> dict[str, Any]:
+    """The same, the command as it is typed."""
+    words = provenance.get("command")
+    return provenance | {"command": shlex.join(words)} if isinstance(words, list) else provenance
 
 
 def _fingerprint(run_data: RunData) -> list[tuple[str, str]]:

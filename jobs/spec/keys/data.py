@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.spec.key import Key
+from jobs.spec.keys.key import Key
 
 DATA_KEYS: dict[str, Key] = {
     "split": Key(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from jobs.catalog import augmentations, metrics, optimisers, schedules
-from jobs.spec.key import Key
+from jobs.spec.keys.key import Key
 
 Precision = Literal["auto", "fp32", "bf16"]
 Finetune = Literal["full", "head"]
