@@ -13,7 +13,6 @@ from typing import Any
 
 import click
 
-from jobs import exit_codes
 from orchestrator import own_packages
 from orchestrator.formatting import plain
 from orchestrator.terminal import signals
@@ -77,6 +76,8 @@ The help texts are here so that `orch --help` does not import every command.
 
 LONGEST = 4000
 MAX_COLUMNS = 100
+INTERRUPTED = 128 + signal.SIGINT
+"""As in `jobs.exit_codes`, which is imported only once nothing hides `jobs`."""
 COMPLETING = "_ORCH_COMPLETE"
 """Set by a shell that wants a word completed."""
 
@@ -121,6 +122,8 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
+        from jobs import exit_codes
+
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:  # click would exit with 1, the code of a failure
@@ -191,7 +194,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the arguments and return the exit code; an error is one line on stderr."""
     own_packages.leave_current_folder()
     if hidden := own_packages.problem():
-        return _complain(hidden, exit_codes.INVALID)
+        return _complain(hidden, 2)  # `jobs`, which has the exit codes, may be what is hidden
     own_packages.protect(os.environ)
     return _run(arguments)
 
@@ -210,6 +213,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
+    from jobs import exit_codes
+
     if COMPLETING in os.environ:
         from orchestrator.terminal import bash_completion
 
@@ -244,7 +249,7 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 
 def _interrupted(code: int) -> int:
-    if code == exit_codes.INTERRUPTED:
+    if code == INTERRUPTED:
         return code
     return _complain("stopped by SIGTERM. Give the same command again to go on.", code)
 
@@ -262,7 +267,7 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     signals.catch()
     code = run()
-    if code == exit_codes.INTERRUPTED:
+    if code == INTERRUPTED:
         # A second Ctrl-C while threads end must not show a traceback.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code)
