@@ -21,7 +21,7 @@ class OtherDataRecord(Record, frozen=True, kw_only=True):
 
     `data_sets` are its preparations, as many as the run's networks have. `images` counts those of
     the run's classes, `left_out` the others by class. `missing` are the run's classes without an
-    image.
+    image, `broken` the files that are left out as no images.
     """
 
     name: str
@@ -30,6 +30,7 @@ class OtherDataRecord(Record, frozen=True, kw_only=True):
     images: int | None
     left_out: dict[str, int]
     missing: tuple[str, ...]
+    broken: tuple[str, ...] = ()
 
 
 def recorded(store: Store, run: str) -> list[OtherDataRecord]:

@@ -53,7 +53,7 @@ An image classifier for {classes} classes, from the run `{run}`: trial `{trial}`
 |---|---|
 | test accuracy | {accuracy} |
 | data | `{data}` |
-| initial weights | {weights} |
+| initial weights | {weights}{licence} |
 | input | `image`, float32 (n, 3, {size}, {size}), normalised: see `preparation.json` |
 | output | `scores`, float32 (n, {classes}), before softmax, in the order of `labels.json` |
 
@@ -67,8 +67,7 @@ The class is `json.load(open("labels.json", encoding="utf-8"))[scores[0].argmax(
 {compared}
 
 The scores are computed in float32{int8}{precision}.
-Where everything comes from is in `provenance.json`. The licence of the initial
-weights is that of their source.
+Where everything comes from is in `provenance.json`.
 """
 
 
@@ -121,6 +120,7 @@ def provenance(origin: Origin, compared: Mapping[str, Parity]) -> str:
             "seed": trial.seed,
             "epoch": origin.training.epoch if result.epoch is None else result.epoch,
             "initial_weights": trial.weights,
+            "weights_licence": result.weights_licence,
             "recipe": named_by(trial.recipe),
             "precision": result.precision,
             "data": {"name": trial.data, "source": origin.described.origin},
@@ -169,6 +169,9 @@ def card(origin: Origin, formats: Sequence[str], compared: Mapping[str, Parity])
         weights="a file of one's own"
         if own
         else {"none": "random"}.get(trial.weights, trial.weights),
+        licence=""
+        if trial.weights == "none"
+        else f", licence: {origin.result.weights_licence or 'unknown, see their source'}",
         uses="\n\n".join(
             f"`{NAMES[each]}`:\n\n```python\n{LOADING[each]}\n```" for each in formats
         ),

@@ -106,7 +106,7 @@ def check(
         data_sets[other] = settings
         tasks.append(replace(task, kind="evaluate", data=other))
     named = _name(store, run, name, source, data_sets)
-    record = _matched(store, run, source, files, named, tuple(data_sets))
+    record = _matched(store, run, source, files, named, tuple(data_sets), tuple(broken))
     repeated, seen = _require_new(store, run, record), _seen(store, run, files)
     return OtherRequest(
         source, record, data_sets, tuple(tasks), seen, chosen.absent, repeated, broken
@@ -120,6 +120,7 @@ def _matched(
     files: list[tuple[str, str]] | None,
     name: str,
     data_sets: tuple[str, ...],
+    broken: tuple[str, ...],
 ) -> OtherDataRecord:
     """The record of the other data, their classes matched by name; raises `BadFolder` for none."""
     known = store.described(run.data).classes
@@ -137,6 +138,7 @@ def _matched(
         images=None if files is None else len(files) - left_out.total(),
         left_out=dict(left_out.most_common()),
         missing=tuple(label for label in known if label not in present),
+        broken=broken,
     )
 
 

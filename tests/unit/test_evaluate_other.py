@@ -265,7 +265,9 @@ def test_the_report_has_a_section_and_keys_of_it(done: tuple[Store, Run], tmp_pa
     from orchestrator.report import write
 
     store, run = done
-    asked = evaluate.check(store, run, str(folder(tmp_path / "o", ape=4, bear=3)), None, "twins")
+    other = folder(tmp_path / "o", ape=4, bear=3)
+    (other / "ape" / "notes.txt").write_text("at the lake")
+    asked = evaluate.check(store, run, str(other), None, "twins", skip_broken=True)
     grown = evaluate.record(store, run, asked)
     for task, correct in zip(asked.tasks, (6, 3), strict=True):
         publish(store, task, correct, 7, run)
@@ -274,7 +276,9 @@ def test_the_report_has_a_section_and_keys_of_it(done: tuple[Store, Run], tmp_pa
     rows = pq.read_table(tmp_path / "out" / "tables" / "other_data.parquet").to_pylist()
     document = json.loads((tmp_path / "out" / "report.json").read_text())["other_data"]
 
-    assert "### twins" in (tmp_path / "out" / "report.md").read_text()
+    page = (tmp_path / "out" / "report.md").read_text()
+    assert "### twins" in page
+    assert "1 broken file left out: ape/notes.txt." in page
     assert [one["accuracy"] for one in document[0]["networks"]] == [6 / 7, 3 / 7]
     assert [(row["data"], row["images"], row["accuracy"], row["rank"]) for row in rows] == [
         ("twins", 7, 6 / 7, 1),

@@ -56,6 +56,9 @@ def _about(other: OtherData) -> str:
         classes = [f"{label} ({count:,})" for label, count in record.left_out.items()]
         left_out = wording.count(sum(record.left_out.values()), "image")
         told.append(f"{left_out} of unknown classes left out: {_few(classes)}.")
+    if record.broken:
+        broken = wording.count(len(record.broken), "broken file")
+        told.append(f"{broken} left out: {_few(record.broken)}.")
     if other.in_training:
         told.append(
             f"{wording.count(other.in_training, 'image')} of them are also training or validation "
