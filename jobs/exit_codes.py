@@ -14,3 +14,5 @@ TEMPORARY = 75
 """Of a worker: a later start may succeed (EX_TEMPFAIL)."""
 SIGNALLED = 128
 """Added to the number of the signal that ended a command: 130 after Ctrl-C, 143 after SIGTERM."""
+UNREAD = 141
+"""The reader of the output ended first: that of SIGPIPE."""

@@ -19,7 +19,10 @@ __all__ = ["Exported", "RunHandle", "StoreHandle", "open_store", "rank", "submit
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'orchestrator' has no attribute {name!r}")
-    from orchestrator import api, exported, run_handle
+    from orchestrator import own_packages
+
+    with own_packages.explaining():
+        from orchestrator import api, exported, run_handle
 
     modules = {"Exported": exported, "RunHandle": run_handle}
     return getattr(modules.get(name, api), name)

@@ -119,6 +119,19 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"unknown command '{args[0]}'. {hint}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        from jobs import exit_codes
+
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:  # click would exit with 1, the code of a failure
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(exit_codes.UNREAD) from error
+        except KeyboardInterrupt as interrupt:
+            if sys.stderr and sys.stderr.isatty():
+                raise  # click ends the line that shows ^C
+            raise click.Abort from interrupt
+
 
 def _help_width() -> int:
     """Width of help texts in columns: that of the terminal, from 50 to 98."""
@@ -216,9 +229,6 @@ def _main(arguments: Sequence[str] | None) -> int:
         )
     except (KeyboardInterrupt, click.Abort) as interrupt:
         return _interrupted(exit_codes.SIGNALLED, signals.of(interrupt))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exit_codes.FAILED
     except OSError as error:
         if "AF_UNIX path too long" in str(error):
             return _complain(

@@ -8,6 +8,7 @@ load a file of the same name from that folder.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator, MutableMapping
@@ -47,14 +48,34 @@ def problem() -> str | None:
     A library of ours hidden by a single file counts too.
     """
     for name in PACKAGES:
-        place = _place(name)
-        if os.path.realpath(place) != os.path.join(HOME, name):
-            return (
-                f"Python finds another '{name}' first: {place or 'none'}, not orch's own in "
-                f"{HOME}. {_remedy(place)}"
-            )
+        if told := _another(name):
+            return f"{told} {_remedy(_place(name))}"
     hidden = next(_hiding(), None)
     return None if hidden is None else f"{hidden} hides a module of that name. {_remedy(hidden)}"
+
+
+@contextlib.contextmanager
+def explaining() -> Iterator[None]:
+    """Where a program's own package hides one of orch's, the failed import says which."""
+    try:
+        yield
+    except ImportError as error:
+        name = (error.name or "").partition(".")[0]
+        told = _another(name) if name in PACKAGES else None
+        if told is None:
+            raise
+        raise ImportError(
+            f"{told} A program that imports orchestrator has no package of its own called "
+            f"{', '.join(PACKAGES[1:])}. Rename it, or run the command 'orch' with --json."
+        ) from error
+
+
+def _another(package: str) -> str | None:
+    """What hides a package of orch, in a sentence; None if nothing does."""
+    place = _place(package)
+    if os.path.realpath(place) == os.path.join(HOME, package):
+        return None
+    return f"Python finds another '{package}' first: {place or 'none'}, not orch's own in {HOME}."
 
 
 def _place(package: str) -> str:

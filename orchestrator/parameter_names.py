@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from jobs.errors import OrchError
+from orchestrator import own_packages
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,13 +49,19 @@ def names_parameters(function: F) -> F:
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            with own_packages.explaining():
+                return function(*args, **kwargs)
         except OrchError as error:
             if not ON_COMMAND_LINE.get() and error.args:
                 error.args = (with_parameters(str(error), _names(function)), *error.args[1:])
             raise
 
     return wrapped  # type: ignore[return-value]
+
+
+def several(values: str | Sequence[str]) -> list[str]:
+    """The values; in one text they are separated by commas, as on the command line."""
+    return [each.strip() for each in values.split(",")] if isinstance(values, str) else [*values]
 
 
 def _names(function: Callable[..., Any]) -> set[str]:

@@ -23,6 +23,7 @@ from jobs.settings import MAX_WORKERS, Settings
 from jobs.spec import class_weights, networks
 from jobs.spec.model import NOT_ASKED, Spec
 from jobs.spec.networks import Network
+from jobs.spec.setting import value_told
 from jobs.store import filesystem
 from jobs.store.runs import Run
 from jobs.store.store import Store
@@ -233,7 +234,7 @@ def _known_run(root: Path, spec: Spec, unfolded: Plan | None) -> Run | None:
         return None
     there, here = (_compared(s, unfolded is not None) for s in (known.spec, spec))
     differing = [
-        f"{key} {there.get(key)} there, {here.get(key)} here"
+        f"{key} {value_told(there.get(key))} there, {value_told(here.get(key))} here"
         for key in here | there
         if there.get(key) != here.get(key)
     ]

@@ -14,7 +14,7 @@ from jobs.errors import OrchError
 from jobs.store.runs import Run, RunOutline
 from jobs.store.store import Store
 from orchestrator.exported import Exported
-from orchestrator.parameter_names import names_parameters
+from orchestrator.parameter_names import names_parameters, several
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,6 +58,7 @@ class RunHandle:
     def __str__(self) -> str:
         return self.name
 
+    @names_parameters
     def status(self) -> RunStatus:
         """Its progress now: `state` is waiting, running, done, failed or cancelled.
 
@@ -129,7 +130,7 @@ class RunHandle:
         self,
         path: Place | None = None,
         *,
-        formats: Sequence[str] | None = None,
+        formats: str | Sequence[str] | None = None,
         periods: Sequence[int] = (),
         metric: str | None = None,
         margin: float | None = None,
@@ -146,12 +147,8 @@ class RunHandle:
         from orchestrator.report import write
 
         limits = constraints.read(max_latency, max_size)
-        wanted = list(write.DEFAULT if formats is None else formats)
-        out = (
-            self.store.report_folder(self.name)
-            if path is None
-            else environment.folder(str(path), "the folder")
-        )
+        wanted = write.DEFAULT if formats is None else several(formats)
+        out = _folder(path, self.store.report_folder(self.name))
         leading = None if metric is None else metrics.from_option(metric)
         return write.write_report(
             self.store, self.record, out, tuple(periods), wanted, leading, margin, limits
@@ -213,7 +210,7 @@ class RunHandle:
         backbone: str,
         path: Place | None = None,
         *,
-        formats: Sequence[str] = ("torch",),
+        formats: str | Sequence[str] = ("torch",),
         seed: int | None = None,
         period: int | None = None,
         split: int | None = None,
@@ -224,25 +221,22 @@ class RunHandle:
         from orchestrator import optional_packages
         from orchestrator.analysis.trained_models import choose_training
 
-        optional_packages.require(("torch", *formats))
+        wanted = several(formats)
+        optional_packages.require(("torch", *wanted))
         training = choose_training(self.store, self.record, backbone, seed, period, split, setting)
         name = f"{training.subject}-e{training.epoch:04d}"
-        out = (
-            self.store.export_folder(self.name) / name
-            if path is None
-            else environment.folder(str(path), "the folder")
-        )
+        out = _folder(path, self.store.export_folder(self.name) / name)
         from models.export import write
 
-        compared = write.export(self.store, self.name, training, formats, out, tell)
+        compared = write.export(self.store, self.name, training, wanted, out, tell)
         return Exported(out, training.subject, training.epoch, compared)
 
     @names_parameters
     def bench(
         self,
         *,
-        backbones: Sequence[str] = (),
-        runtimes: Sequence[str] = (),
+        backbones: str | Sequence[str] = (),
+        runtimes: str | Sequence[str] = (),
         threads: int = 1,
         seed: int = 0,
         host: str | None = None,
@@ -263,8 +257,8 @@ class RunHandle:
             self.record,
             workers,
             device,
-            backbones=backbones,
-            runtimes=runtimes,
+            backbones=several(backbones),
+            runtimes=several(runtimes),
             threads=threads,
             host=host,
             seed=seed,
@@ -298,3 +292,7 @@ class RunHandle:
         run = run_outlines.run_or_outline(self.store, self.name)
         idle.require_idle(self.store, run, waits=not dry_run)
         return (removal.plan_removal if dry_run else removal.remove_run)(self.store, run)
+
+
+def _folder(path: Place | None, default: Path) -> Path:
+    return default if path is None else environment.folder(str(path), "the folder")

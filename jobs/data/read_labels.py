@@ -215,15 +215,16 @@ def as_text(value: Any) -> str | None:
 def _no_header(file: Path, head: str) -> BadFolder:
     begins = f"It begins with: {head[:SHOWN_CHARACTERS]}" if head else "It is empty"
     names = [name.strip(" \"'") for name in re.split("[,;\t|]", head)]
-    renamed = [
-        f"'{name}' to '{meant}'" for name in names if (meant := OTHER_NAMES.get(name.casefold()))
-    ]
-    advice = "Write one, such as path,label,split,group"
-    if renamed:
-        advice = f"Rename {' and '.join(renamed)}"
-    return BadFolder(
-        f"{file} has no header that names the columns path and label. {begins}. {advice}."
-    )
+    known = {name.casefold() for name in names}
+    lacking = [each[0] for each in (PATH_COLUMNS, (LABEL,)) if known.isdisjoint(each)]
+    meant = {OTHER_NAMES.get(name.casefold()): f"'{name}'" for name in names}
+    what, advice = "header that names the columns path and label", "Write one, such as"
+    if len(lacking) == 1:
+        what = f"column '{lacking[0]}'"
+    if len(lacking) == 1 or not meant.keys().isdisjoint(lacking):
+        renamed = [f"{meant.get(each, f'that of the {each}s')} to '{each}'" for each in lacking]
+        advice = f"Rename {' and '.join(renamed)}, as in"
+    return BadFolder(f"{file} has no {what}. {begins}. {advice} path,label,split,group.")
 
 
 def _known(endings: Iterable[str], reader: Callable[[Path], LabelTable]) -> dict[str, Any]:

@@ -59,6 +59,8 @@ class TrainedNetwork(nn.Module):
         for path in map(Path, paths):
             try:
                 squares.append(decode(read(path), self._how, self._values))
+            except FileNotFoundError:
+                raise BadSpec(f"the image {path} does not exist.") from None
             except (Broken, OSError) as error:
                 raise BadSpec(f"{path} is not a complete image: {error}") from None
         pixels = torch.from_numpy(np.stack(squares)) if squares else None

@@ -103,9 +103,10 @@ class Learner:
         told = f"Try --learning-rate {asked / 10:g} instead of {asked:g}"
         if head is not None:
             told += f" and --head-learning-rate {head / 10:g} instead of {head:g}"
+        other = ", or --precision fp32" if self.precision != "fp32" else ""
         return (
-            f"{told}, or --precision fp32. A network with a learning_rate of its own in backbones "
-            "needs the smaller one there."
+            f"{told}{other}. A network with a learning_rate of its own in backbones needs the "
+            "smaller one there."
         )
 
     def tested(self) -> dict[str, Tensor]:

@@ -59,7 +59,12 @@ EPILOG = examples(
     metavar="NAME",
     help="The host to measure on, one with a worker.  [default: this machine]",
 )
-@click.option("--no-wait", is_flag=True, help="Return once the benchmarks are enqueued.")
+@click.option(
+    "--wait/--no-wait",
+    default=True,
+    show_default=True,
+    help="Wait and show progress, or return once the benchmarks are enqueued.",
+)
 @launch.place_options
 @json_option
 @store_option
@@ -68,7 +73,7 @@ def bench_command(
     settings: Settings,
     /,
     run: str | None,
-    no_wait: bool,
+    wait: bool,
     workers: int | None,
     device: str | None,
     as_json: bool,
@@ -100,7 +105,7 @@ def bench_command(
     awaited = launch.Awaited(followed, measuring, lambda: _results(store, grown, asked))
     here = bench.workers_for(settings, workers)
     return launch.launch(
-        settings, store, grown, said, here, device, not no_wait, as_json, facts, only, awaited
+        settings, store, grown, said, here, device, wait, as_json, facts, only, awaited
     )
 
 

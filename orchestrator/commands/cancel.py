@@ -33,12 +33,12 @@ def cancel_command(settings: Settings, run: str | None, as_json: bool) -> None:
     store = Store(settings.store).open()
     run = latest.only_open(store) if run is None else run
     chosen = run_outlines.run_or_outline(store, run)
-    status = run_status(store, chosen)
+    run_status(store, chosen)  # a damaged or newer record is named before anything is written
     preflight.require_writable(settings.store)
     cancelled = cancel.cancel(store, chosen)
     if as_json:
         facts = {"run": run, "cancelled": cancelled.whole, "dropped": list(cancelled.dropped)}
-        emit(facts | {"tasks": status.tasks})
+        emit(facts | {"tasks": run_status(store, run_outlines.run_or_outline(store, run)).tasks})
     elif cancelled.dropped:
         click.echo(
             f"run {run}: {len(cancelled.dropped)} task(s) of 'orch bench' or 'orch evaluate' are "

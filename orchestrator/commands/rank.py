@@ -73,7 +73,10 @@ def _options(command: Any) -> Any:
     help="Leave out networks whose pretrained weights are not on this machine.",
 )
 @click.option(
-    "--no-wait", is_flag=True, help="Return at once; the same command shows the ranking later."
+    "--wait/--no-wait",
+    default=True,
+    show_default=True,
+    help="Wait and show progress, or return at once; the same command shows the ranking later.",
 )
 @launch.place_options
 @json_option
@@ -83,7 +86,7 @@ def rank_command(
     settings: Settings,
     /,
     source: str | None,
-    no_wait: bool,
+    wait: bool,
     workers: int | None,
     device: str | None,
     as_json: bool,
@@ -102,7 +105,7 @@ def rank_command(
     run_given = source is not None and not _is_file(source)
     recorded = _known(settings, source, options, workers, device) if run_given else None
     store, run, said, goes_on = recorded or _recorded(settings, source, options, workers, device)
-    if no_wait:
+    if not wait:
         facts = {"goes_on": goes_on}
         return launch.launch(settings, store, run, said, workers, device, False, as_json, facts)
     again = f"run {run.name} is recorded. Continue with: {call(settings, 'rank', run.name)}"

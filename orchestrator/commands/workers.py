@@ -69,9 +69,10 @@ def _lines(listed: list[WorkerState]) -> Iterator[str]:
     type=click.Choice(["task", "period"]),
     help="Let running tasks end; period: evaluate what they trained, too.  [default: the step]",
 )
+@json_option
 @store_option
 @click.pass_obj
-def drain_command(settings: Settings, name: str, after: str | None) -> None:
+def drain_command(settings: Settings, name: str, after: str | None, as_json: bool) -> None:
     """Let a worker, or all workers of a host, take no further task.
 
     Running tasks stop after the current step with a checkpoint, and other workers continue them.
@@ -86,6 +87,9 @@ def drain_command(settings: Settings, name: str, after: str | None) -> None:
     workers.require_known(store, name)
     preflight.require_writable(settings.store)
     drains.drain(store, name, after or "step")
+    if as_json:
+        emit({"name": name, "after": after or "step", "workers": workers.called(store, name)})
+        return
     ends = {None: "stop after their step", "task": "end first"}.get(after, "end with their period")
     click.echo(
         f"{plain(name)} takes no further task; running tasks {ends}. "
@@ -95,9 +99,10 @@ def drain_command(settings: Settings, name: str, after: str | None) -> None:
 
 @click.command(epilog=examples("orch undrain gpu-node-3"))
 @click.argument("name", metavar="HOST|WORKER")
+@json_option
 @store_option
 @click.pass_obj
-def undrain_command(settings: Settings, name: str) -> None:
+def undrain_command(settings: Settings, name: str, as_json: bool) -> None:
     """Let a drained worker, or the workers of a drained host, take tasks again."""
     from jobs.store import drains
     from jobs.store.store import Store
@@ -106,4 +111,7 @@ def undrain_command(settings: Settings, name: str) -> None:
     store = Store(settings.store).open()
     workers.require_drained(store, name)
     drains.undrain(store, name)
+    if as_json:
+        emit({"name": name, "workers": workers.called(store, name)})
+        return
     click.echo(f"{plain(name)} takes tasks again")

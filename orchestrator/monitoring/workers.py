@@ -51,6 +51,11 @@ def list_workers(store: Store) -> list[WorkerState]:
     return sorted((state_of(beat) for beat in beats), key=lambda each: each.name)
 
 
+def called(store: Store, name: str) -> list[str]:
+    """The workers of the store that have this name, or whose host has."""
+    return [each.name for each in list_workers(store) if name in (each.name, each.host)]
+
+
 def require_known(store: Store, name: str) -> None:
     """Raise `UnknownWorker` unless a worker of the store, or its host, has this name."""
     beats = read_heartbeats(store.root)

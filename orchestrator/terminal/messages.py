@@ -34,7 +34,8 @@ def describe_progress(progress: TaskProgress) -> str:
 
 def failure_line(failure: Failure) -> str:
     """A failure's class, message and log, in one line."""
-    return f"failed: {failure.task} ({failure.failure}): {failure.message} Log: {failure.log}"
+    message = " ".join(failure.message.split()).removesuffix(".")
+    return f"failed: {failure.task} ({failure.failure}): {message}. Log: {failure.log}"
 
 
 def ending(settings: Settings, status: RunStatus, waited: bool) -> list[str]:

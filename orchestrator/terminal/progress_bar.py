@@ -75,7 +75,9 @@ def _show(stack: contextlib.ExitStack, title: str, unit: str) -> Callable[[float
         TextColumn(unit),
         TimeRemainingColumn(),
     )
-    progress = stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
+    console = Console(stderr=True)  # elsewhere than on a terminal rich would print an empty line
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    progress = stack.enter_context(bar)
     row = progress.add_task(title, total=None)
 
     def advance(done: float, total: float) -> None:

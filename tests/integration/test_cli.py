@@ -219,6 +219,14 @@ def test_slow_work_is_told_in_one_line_that_goes_away(
     assert out.getvalue() == shown
 
 
+def test_a_bar_leaves_nothing_in_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not even an empty line."""
+    with progress_bar.progress_when_slow("exporting", patience_s=-1.0) as tell:
+        tell(1, 2)
+
+    assert capsys.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize(
     "words", [["models", "scratch"], ["report", "--format", "json"]], ids=" ".join
 )
@@ -238,6 +246,17 @@ def test_slow_commands_show_that_they_work(
     assert screen.getvalue().endswith("\r\x1b[K")
 
 
+def test_output_that_nobody_reads_has_an_exit_code_of_its_own() -> None:
+    """As `head` does to a long output; without a word."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "orchestrator.cli", "presets"]
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=60)
+    os.close(writer)
+
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, b"")
+
+
 def test_sigterm_while_a_command_loads_is_told() -> None:
     """With the exit code that it has later."""
     program = """
@@ -255,6 +274,4 @@ cli.main()
     )
 
     assert ended.returncode == 128 + signal.SIGTERM
-    assert (
-        ended.stderr.strip() == "error: stopped by SIGTERM. Give the same command again to go on."
-    )
+    assert ended.stderr == "error: stopped by SIGTERM. Give the same command again to go on.\n"

@@ -112,7 +112,7 @@ def test_orch_workers_tells_who_is_drained(worker: Worker, run: Run, terminal: T
     """In a line for people, and as JSON."""
     store = ("--store", str(worker.store.root))
     heartbeat.write(worker)
-    assert terminal.run("drain", "host", "--after", "task", *store)[0] == 0
+    code, drained, _ = terminal.run("drain", "host", "--after", "task", "--json", *store)
     worker.drain.look(())
     heartbeat.write(worker)
     _, text, _ = terminal.run("workers", *store)
@@ -120,6 +120,7 @@ def test_orch_workers_tells_who_is_drained(worker: Worker, run: Run, terminal: T
     _, status, _ = terminal.run("status", run.name, *store)
     (found,) = json.loads(document)["workers"]
 
+    assert (code, json.loads(drained)["workers"]) == (0, ["w1"])
     assert "w1  cpu  idle" in text
     assert "drained: host" in text
     assert (found["name"], found["drained"], found["state"]) == ("w1", "host", "idle")
@@ -127,7 +128,8 @@ def test_orch_workers_tells_who_is_drained(worker: Worker, run: Run, terminal: T
     assert "every live worker is drained (host)" in status
     assert "orch undrain host" in status
     assert "w1 (cpu, drained)" in status
-    assert terminal.run("undrain", "host", *store)[0] == 0
+    _, undrained, _ = terminal.run("undrain", "host", "--json", *store)
+    assert json.loads(undrained)["workers"] == ["w1"]
     assert not list(worker.store.drains_folder.iterdir())
 
 

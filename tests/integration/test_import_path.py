@@ -92,6 +92,21 @@ def test_a_folder_without_python_files_hides_a_package_too(tmp_path: Path) -> No
     assert f"another 'models' first: {tmp_path}/models" in done.stdout
 
 
+@pytest.mark.parametrize("name", ["jobs", "workers"])
+def test_a_program_with_a_package_of_such_a_name_is_told(name: str, tmp_path: Path) -> None:
+    """In the error of the import that failed. An editable installation has a finder that helps."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").touch()
+    (tmp_path / "service.py").write_text(
+        "import sys; sys.meta_path[:] = [e for e in sys.meta_path if 'editable' not in str(e)]\n"
+        f"import {name}, orchestrator; orchestrator.submit()"
+    )
+    done = run([sys.executable, "service.py"], tmp_path, HOME)
+
+    assert f"another '{name}' first: {tmp_path}/{name}, not orch's own" in done.stderr
+    assert "Rename it" in done.stderr.splitlines()[-1]
+
+
 def test_processes_find_orch_though_it_is_not_installed() -> None:
     """Its folder comes first, once, and whatever PYTHONPATH holds stays."""
     variables = {"PYTHONPATH": "/apps/torch"}

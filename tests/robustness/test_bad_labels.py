@@ -18,6 +18,11 @@ P = "path,label"
 BAD: list[tuple[str, str, str]] = [
     ("no header", "1.png,a\n2.png,b\n", "no header that names the columns path and label"),
     ("another header", "image,class\n1.png,a\n", "Rename 'image' to 'path' and 'class' to 'label'"),
+    (
+        "an odd header",
+        "image,kind\n1.png,a\n",
+        "'image' to 'path' and that of the labels to 'label'",
+    ),
     ("nothing", "", "It is empty"),
     ("a file that is not there", f"{P}\n1.png,a\n2.png,b\n8.png,a\n", "no file '8.png' in line 4"),
     (
@@ -165,7 +170,7 @@ def test_built_in_data_have_no_tables(keys: dict[str, str]) -> None:
     ("contents", "words"),
     [
         ('{"file_name": "1.png", "label": "a"}\n{oops\n', "line 2 is no JSON object"),
-        ('{"label": "a"}\n', "no header that names the columns path and label"),
+        ('{"label": "a"}\n', "no column 'path'"),
     ],
 )
 def test_metadata_that_cannot_be_read_are_named(

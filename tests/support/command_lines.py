@@ -73,5 +73,8 @@ def commands() -> list[click.Command]:
 def options() -> set[str]:
     """Every option that some command of orch takes."""
     return {
-        word for command in commands() for parameter in command.params for word in parameter.opts
+        word
+        for command in commands()
+        for parameter in command.params
+        for word in (*parameter.opts, *parameter.secondary_opts)
     } | {"--help"}

@@ -74,28 +74,35 @@ def test_a_report_is_written_where_it_is_asked_for(
     pytest.importorskip("matplotlib", reason="the extra 'report' is not installed")
     run = orchestrator.open_store(study[0].root).run("first")
 
-    page = run.report(tmp_path / "out", formats=["md"])
+    page = run.report(tmp_path / "out", formats="md")
 
     assert page == tmp_path / "out" / "report.md"
     assert "Scratch" in page.read_text()
 
 
 def test_the_gate_of_the_document_ends_with_1_for_the_worse_run(
-    study: tuple[Store, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    study: tuple[Store, Run],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The second run trains for longer, which helps."""
+    """The second run trains for longer, which helps. A run that is not there is told in a line."""
     pytest.importorskip("matplotlib", reason="the extra 'report' is not installed")
     _, gate = fenced(ROOT / "docs" / "api.md", "python")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ORCH_STORE", str(study[0].root))
     codes = []
-    for names in (("first", "second"), ("second", "first")):
+    for names in (("first", "second"), ("second", "first"), ("first", "secnd")):
         monkeypatch.setattr(sys, "argv", ["gate.py", *names])
         with pytest.raises(SystemExit) as end:
             exec(gate, {})
         codes.append(end.value.code)
 
-    assert codes == [0, 1]
+    (line,) = capsys.readouterr().err.splitlines()
+
+    assert codes == [0, 1, 2]
+    assert line.startswith("error: ")
+    assert "Did you mean 'second'" in line
 
 
 def test_waiting_ends_with_the_run_or_with_the_time(tmp_path: Path) -> None:

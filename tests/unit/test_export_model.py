@@ -295,5 +295,6 @@ def test_the_api_gives_the_network_with_its_preparation(study: tuple[Store, Run,
     assert dict(zip(model.labels, shares, strict=True)) == pytest.approx(
         {choice.label: choice.confidence for choice in answer.top}, abs=1e-5
     )
-    with pytest.raises(RequestError, match="not a complete image"):
-        model.prepare(folder / "nets.py")
+    for name, why in (("nets.py", "not a complete image"), ("no.png", "does not exist")):
+        with pytest.raises(RequestError, match=why):
+            model.prepare(folder / name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,12 +39,14 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 def test_cancel_takes_the_only_open_run(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    """And says which; the second time nothing is open."""
-    codes = [cli.run(["cancel"]), cli.run(["cancel"])]
+    """And says which, with the tasks as they are then; the second time nothing is open."""
+    codes = [cli.run(["cancel", "--json"]), cli.run(["cancel"])]
     said = capsys.readouterr()
+    document = json.loads(said.out)
 
     assert codes == [0, 2]
-    assert "run open is cancelled" in said.out
+    assert (document["run"], document["cancelled"]) == ("open", True)
+    assert {*document["tasks"]} == {"done", "cancelled"}
     assert "is open; there is nothing to cancel" in said.err
     assert store.is_cancelled("open")
     assert not store.is_cancelled("finished")

@@ -134,8 +134,11 @@ def test_smoothing_leaves_the_validation_loss_alone() -> None:
 @pytest.mark.parametrize(
     ("head", "why"),
     [
-        ({}, r"Try --learning-rate 1e\+19 instead of 1e\+20, or"),
-        ({"head_learning_rate": 0.5}, "of 1e.20 and --head-learning-rate 0.05 instead of 0.5, or"),
+        (
+            {"precision": "bf16"},
+            r"Try --learning-rate 1e\+19 instead of 1e\+20, or --precision fp32\.",
+        ),
+        ({"head_learning_rate": 0.5}, r"of 1e.20 and --head-learning-rate 0.05 instead of 0.5\."),
     ],
 )
 def test_a_loss_that_is_infinite_names_the_rates_and_smaller_ones(

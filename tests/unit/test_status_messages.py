@@ -33,6 +33,16 @@ def test_status_says_what_to_start_when_tasks_wait_and_nobody_is_there(
     assert "up; on a GPU machine with: orch --store" in shown
 
 
+def test_a_failure_is_one_line_of_a_log_whatever_it_says() -> None:
+    """As a network of somebody's own may say it."""
+    failure = status.Failure(
+        "train.x", "bug", "ValueError: shapes\nwent  astray", "0001.log", False
+    )
+
+    line = "failed: train.x (bug): ValueError: shapes went astray. Log: 0001.log"
+    assert messages.failure_line(failure) == line
+
+
 @pytest.mark.parametrize("many", [3, 4])
 def test_many_workers_are_listed_one_a_line(
     many: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -125,8 +125,8 @@ def test_a_taken_name_with_another_spec_is_refused_with_the_difference(
     """The message lists the differences, and the run does not change."""
     store, run, _ = do(tmp_path, ask(photos, name="mine"))
 
-    with pytest.raises(BadSpec, match=r"periods 2 there, 5 here.*--name"):
-        do(tmp_path, ask(photos, name="mine", periods=5))
+    with pytest.raises(BadSpec, match=r"periods 2 there, 5 here; clip_norm none there, 1 .*--name"):
+        do(tmp_path, ask(photos, name="mine", periods=5, clip_norm=1.0))
 
     assert store.load_run("mine") == run
 
