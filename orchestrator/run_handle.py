@@ -62,7 +62,8 @@ class RunHandle:
     def status(self) -> RunStatus:
         """Its progress now: `state` is waiting, running, done, failed or cancelled.
 
-        Raises `WorkersDied` where the local workers of `submit` all died while they started.
+        Raises `WorkersDied` where the local workers of `submit` all died while they started, and
+        `StackStopped` where `orch down` stopped them.
         """
         if self.look is not None:
             return self.look()
@@ -123,7 +124,7 @@ class RunHandle:
         grown, _ = evaluate.submit(chosen, self.name, *asked, workers, device)
         here, _, _ = launch.begin(chosen, self.store, grown, workers, device)
         handle = RunHandle(self.store, grown)
-        return replace(handle, look=launch.watching(self.store, grown, here))
+        return replace(handle, look=launch.watching(chosen, self.store, grown, here))
 
     @names_parameters
     def report(
@@ -268,7 +269,7 @@ class RunHandle:
         count = bench.workers_for(chosen, workers)
         here, _, _ = launch.begin(chosen, self.store, grown, count, device, only)
         handle = RunHandle(self.store, grown)
-        return replace(handle, look=launch.watching(self.store, grown, here))
+        return replace(handle, look=launch.watching(chosen, self.store, grown, here))
 
     def cancel(self) -> Cancelled:
         """Stop its open tasks after their step; results and checkpoints are kept.

@@ -37,4 +37,4 @@ def begin(
 
     store, run, _ = record.record(spec, settings, workers, device, on_checked=at_submit.of_request)
     here, _, _ = launch.begin(settings, store, run, workers, device)
-    return store, run, launch.watching(store, run, here)
+    return store, run, launch.watching(settings, store, run, here)

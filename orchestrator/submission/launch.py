@@ -226,30 +226,39 @@ def follow(
     def warn(line: str) -> None:
         click.echo(f"warning: {line}", err=True)
 
-    look = watching(store, run, here, warn)
+    look = watching(settings, store, run, here, warn)
     return display.follow(settings, store, run, as_json, look=look, part=part)
 
 
 def watching(
-    store: Store, run: Run, here: Stack, warn: Callable[[str], None] = lambda line: None
+    settings: Settings,
+    store: Store,
+    run: Run,
+    here: Stack,
+    warn: Callable[[str], None] = lambda line: None,
 ) -> Callable[[], RunStatus]:
     """Reads the run's status while local workers start; `warn` gets a line on those that died.
 
-    Raises `WorkersDied` when those just started ended and no local worker is left.
+    Raises `WorkersDied` when those just started ended and no local worker is left, and
+    `StackStopped` a while after `orch down`.
     """
     from jobs.store.cached_store import RememberedResults
     from orchestrator.local import startup
+    from orchestrator.local.stopped import StoppedStack
     from orchestrator.monitoring.status import run_status
 
     starting = startup.Startup(store.root, list(here.new_workers))
     remembered = RememberedResults(store.root)
+    stopped = StoppedStack(settings, run.name)
 
     def look() -> RunStatus:
         if dead := starting.look():
             if not any(worker.process.alive() for worker in here.workers):
                 raise startup.WorkersDied(startup.deaths(dead))
             warn(startup.deaths(dead))
-        return run_status(remembered, run)
+        status = run_status(remembered, run)
+        stopped.look(alone=not status.workers and not status.over)
+        return status
 
     return look
 

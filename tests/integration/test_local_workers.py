@@ -20,6 +20,7 @@ from jobs.settings import Settings
 from orchestrator import state_folder
 from orchestrator.doctor import checks
 from orchestrator.local import daemon, embedded_redis, environment, stack, startup
+from orchestrator.local.stopped import PATIENCE_S, StackStopped, StoppedStack
 
 PATIENT = "import time; print('ready', flush=True); time.sleep(60)"
 READY = """
@@ -111,6 +112,30 @@ def test_a_worker_that_dies_at_birth_is_named_with_its_last_line(settings: Setti
     assert caught.value.exit_code == 1
     assert f"({here.workers[0].name}): no memory is left." in str(caught.value)
     assert here.workers[0].log in str(caught.value)
+
+
+def test_who_waits_is_told_when_all_were_stopped(settings: Settings) -> None:
+    """A while after `orch down`; not where `orch up` follows, or where workers may join."""
+    now = [0.0]
+    waiting, named = (
+        StoppedStack(each, "study", lambda: now[0])
+        for each in (settings, replace(settings, broker_url="redis://elsewhere"))
+    )
+    ensure(settings)
+    waiting.look(alone=True)
+    stack.down(settings)
+    waiting.look(alone=True)
+    ensure(settings)
+    now[0] = PATIENCE_S
+    waiting.look(alone=True)
+    stack.down(settings)
+    for each in (waiting, named):
+        each.look(alone=True)
+    now[0] += PATIENCE_S
+    named.look(alone=True)
+
+    with pytest.raises(StackStopped, match="resume study"):
+        waiting.look(alone=True)
 
 
 def test_a_worker_is_awaited_until_it_takes_tasks(settings: Settings) -> None:
