@@ -82,9 +82,9 @@ catalog: $(VENV)/installed-dev
 	$(MAKE) reference
 
 reference: $(VENV)/installed-dev
-	$(BIN)/python -m jobs.spec.document
-	$(BIN)/python -m orchestrator.report.document
-	$(BIN)/python -m orchestrator.commands.document
+	$(BIN)/python -m jobs.spec.reference_page
+	$(BIN)/python -m orchestrator.report.reference_tables
+	$(BIN)/python -m orchestrator.commands.reference_page
 
 docs: $(VENV)/installed-dev
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --fresh-env -c docs/site -d site/.doctrees . site

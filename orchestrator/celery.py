@@ -1,7 +1,7 @@
 """The Celery application of a store, for Celery's own programs: `celery -A orchestrator`.
 
 `celery -A orchestrator inspect ping` asks every worker of the store in `ORCH_STORE`. Nothing is
-started: the broker must run.
+started: the broker must run. The application is configured in `workers/messaging/broker.py`.
 """
 
 from __future__ import annotations

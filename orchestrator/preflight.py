@@ -24,7 +24,7 @@ from jobs.spec import class_weights, networks
 from jobs.spec.model import NOT_ASKED, Spec
 from jobs.spec.networks import Network
 from jobs.spec.setting import value_told
-from jobs.store import filesystem
+from jobs.store import hard_links
 from jobs.store.runs import Run
 from jobs.store.store import Store
 from orchestrator import network_check
@@ -192,7 +192,7 @@ def require_writable(root: Path, *, to_remove: bool = False) -> None:
             )
         with tempfile.TemporaryDirectory(prefix=".orch-probe-", dir=place) as probe:
             (Path(probe) / "file").write_bytes(b"probe")
-            filesystem.require_hard_links(root, Path(probe) / "file")
+            hard_links.require_hard_links(root, Path(probe) / "file")
     except PermissionError as error:
         raise StoreUnusable(
             f"cannot write to the store {root}: {error.strerror}. Set ORCH_STORE to a folder that "

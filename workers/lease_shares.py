@@ -16,7 +16,7 @@ from jobs.errors import BrokerUnreachable
 from jobs.task import Task
 from workers.lease_expiry import TTL_S
 from workers.messaging import broker
-from workers.scheduling.peers import MAX_WATCHED, WATCHERS
+from workers.scheduling.interface import MAX_WATCHED, WATCHERS
 from workers.worker import Worker
 
 log = logging.getLogger("orch.reconciler")

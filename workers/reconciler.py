@@ -1,5 +1,7 @@
 """Enqueue again the ready tasks that no worker holds, such as those of a lost worker.
 
+That a worker is lost is seen by its lease (`lease_expiry`).
+
 Every worker runs a reconciler, so there is no central process that could fail.
 """
 

@@ -27,7 +27,7 @@ from workers.messaging.link import Link
 from workers.messaging.task_events import Announce
 from workers.process import child
 from workers.process.child_main import Message
-from workers.scheduling.placement import Placement
+from workers.scheduling.interface import Placement
 
 LONGEST_WAIT_S = 300.0
 

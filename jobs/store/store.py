@@ -1,4 +1,4 @@
-"""The store: runs, trials, target epochs, and the ledger of results."""
+"""The store, always a folder: runs, trials, target epochs, and the ledger of results."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Augmentation of training images with stateless random numbers.
 
 What happens to an image in an epoch does not depend on how batches are cut or training is resumed.
+Each augmentation is an entry of `jobs/catalog/augmentations.py`.
 """
 
 from __future__ import annotations

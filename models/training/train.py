@@ -1,4 +1,4 @@
-"""Train a trial up to an epoch, from wherever it stopped."""
+"""Train a trial up to an epoch, from wherever it stopped: `state.begin_training` finds where."""
 
 from __future__ import annotations
 

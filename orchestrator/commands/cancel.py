@@ -27,8 +27,8 @@ def cancel_command(settings: Settings, run: str | None, as_json: bool) -> None:
     from orchestrator import preflight
     from orchestrator.monitoring.status import run_status
     from orchestrator.submission import cancel
-    from orchestrator.submitter import other_submitter
     from orchestrator.terminal import latest
+    from orchestrator.this_user import other_submitter
 
     store = Store(settings.store).open()
     run = latest.only_open(store) if run is None else run

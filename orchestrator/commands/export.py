@@ -17,7 +17,7 @@ from orchestrator.terminal.run_argument import run_argument
 
 if TYPE_CHECKING:
     from jobs.store.runs import Run
-    from orchestrator.export.history import TrialHistory
+    from orchestrator.export_results.history import TrialHistory
 
 
 @click.group(
@@ -59,7 +59,7 @@ def tensorboard_command(
     """
     _need("tensorboard", ("tensorboard",))
     chosen, histories, place = _gather(settings, run, out, "tensorboard")
-    from orchestrator.export import tensorboard
+    from orchestrator.export_results import tensorboard
 
     try:
         tensorboard.write(histories, place)
@@ -80,7 +80,7 @@ def mlflow_command(settings: Settings, run: str | None, out: str | None, as_json
     """
     _need("mlflow", ("mlflow", "sqlalchemy", "alembic"))
     chosen, histories, place = _gather(settings, run, out, "mlflow")
-    from orchestrator.export import mlflow
+    from orchestrator.export_results import mlflow
 
     try:
         mlflow.write(histories, chosen.name, place)
@@ -103,7 +103,7 @@ def _gather(
     settings: Settings, run: str | None, out: str | None, kind: str
 ) -> tuple[Run, list[TrialHistory], Path]:
     from jobs.store.store import Store
-    from orchestrator.export import history
+    from orchestrator.export_results import history
     from orchestrator.terminal.latest import latest_with
 
     store = Store(settings.store).open()

@@ -67,7 +67,7 @@ def rm_command(
 def _require_own(settings: Settings, run: Run | RunOutline, submitter: str | None) -> None:
     """Raise `RequestError` for a run of somebody else, unless that one is named."""
     from jobs.errors import RequestError
-    from orchestrator.submitter import other_submitter
+    from orchestrator.this_user import other_submitter
 
     theirs = other_submitter(run.provenance)
     if theirs not in (None, submitter):

@@ -25,7 +25,7 @@ from orchestrator.monitoring.trial_status import (
     shares_of_trials,
     trial_status,
 )
-from orchestrator.submitter import other_submitter
+from orchestrator.this_user import other_submitter
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""Launch a recorded run: broker, local workers, enqueueing, and waiting if requested."""
+"""Launch a recorded run: broker, local workers, enqueueing, and waiting if requested.
+
+`record` checks the run, and `run_creation` writes it, before.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jobs.versions import version_of
-from orchestrator.submitter import this_user
+from orchestrator.this_user import this_user
 
 PACKAGES = ("orch", "torch", "torchvision", "timm", "celery", "numpy", "pillow")
 

@@ -67,7 +67,7 @@ def only_open(store: Store) -> str:
     """
     from jobs.errors import UnknownRun
     from jobs.settings import command_line
-    from orchestrator.submitter import other_submitter
+    from orchestrator.this_user import other_submitter
 
     every = list(_with_tasks(store, ("open",)))
     fitting = [run.name for run in every]

@@ -21,7 +21,7 @@ from support.harness import Lab
 from support.page_lines import Names
 
 from orchestrator import cli
-from orchestrator.commands import document
+from orchestrator.commands import reference_page
 from orchestrator.terminal import options
 
 pytestmark = [
@@ -158,7 +158,7 @@ def test_every_command_with_json_is_run_and_documented(ran: Ran) -> None:
     sections = set(json_page.documented(json_page.PAGE.read_text()))
     with_json = {
         name
-        for name, command in document.all_commands()
+        for name, command in reference_page.all_commands()
         if any("--json" in parameter.opts for parameter in command.params)
     }
     compared = {

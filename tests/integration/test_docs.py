@@ -15,7 +15,7 @@ from support import links
 from support.command_lines import PAGES, ROOT, fenced, inline, options, parse, shown
 
 from jobs.catalog import backbones
-from jobs.spec import document, model
+from jobs.spec import model, reference_page
 from jobs.spec.keys import KEYS
 from jobs.store import tables
 from jobs.store.store import Store
@@ -121,7 +121,7 @@ def test_the_table_of_keys_is_the_one_that_make_catalog_writes() -> None:
     """Texts of keys are edited in jobs/spec/keys/ only."""
     page = SPEC_PAGE.read_text()
 
-    assert document.with_table(page, document.table()) == page, "run 'make reference'"
+    assert reference_page.with_table(page, reference_page.table()) == page, "run 'make reference'"
 
 
 def test_the_tables_of_metrics_and_sections_are_those_that_make_catalog_writes() -> None:

@@ -18,7 +18,7 @@ from jobs.store.runs import Run
 from jobs.store.store import Store
 from jobs.task import Task
 from orchestrator import cli
-from orchestrator.export import history
+from orchestrator.export_results import history
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_mlflow_reads_what_was_written(
     """
     for name in ("mlflow", "sqlalchemy", "alembic"):
         pytest.importorskip(name, reason=f"{name} is not installed (extra 'mlflow')")
-    from orchestrator.export import mlflow
+    from orchestrator.export_results import mlflow
 
     store, run = study
     half = [

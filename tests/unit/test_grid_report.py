@@ -21,7 +21,7 @@ from orchestrator.analysis import trained_models
 from orchestrator.analysis.analysis import analyse
 from orchestrator.analysis.best_settings import compare_settings
 from orchestrator.analysis.run_data import read_run_data
-from orchestrator.export.history import histories
+from orchestrator.export_results.history import histories
 from orchestrator.monitoring.status import run_status
 from orchestrator.report import data_tables, json_facts, page
 from orchestrator.report.headline import compose

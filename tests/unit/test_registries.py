@@ -17,7 +17,7 @@ from jobs.catalog.backbones import CATALOG
 from jobs.catalog.optimisers import OPTIMISERS
 from jobs.data import sources
 from jobs.errors import BadSpec
-from jobs.spec import document, model
+from jobs.spec import model, reference_page
 from jobs.store.store import Store
 from jobs.task import Task, Trial
 from orchestrator import cli
@@ -63,7 +63,7 @@ def test_the_help_of_submit_names_them(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize("name", [CORRUPTION.name, OPTIMISER.name, SCHEDULE.name, DATA.name])
 def test_the_documentation_of_keys_names_them(name: str) -> None:
     """`make catalog` writes what is compared here."""
-    assert any(f"`{name}`" in line for line in document.table())
+    assert any(f"`{name}`" in line for line in reference_page.table())
 
 
 def test_a_specification_takes_them_with_their_defaults() -> None:

@@ -13,7 +13,7 @@ from support.fakes import fill_store
 pytest.importorskip("jinja2", reason="the extra 'report' is not installed")
 pytest.importorskip("matplotlib", reason="the extra 'report' is not installed")
 
-from orchestrator.report import document, write
+from orchestrator.report import reference_tables, write
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_a_metric_of_predictions_is_in_every_format(out: Path) -> None:
     for name in ("run/tables/results.csv", "tables/runs.csv"):
         assert '"surest"' in (out / name).read_text().splitlines()[0], name
     assert (out / "tables" / "surest.tex").exists()
-    assert "| Highest confidence | `surest` | higher |" in "\n".join(document.metrics())
+    assert "| Highest confidence | `surest` | higher |" in "\n".join(reference_tables.metrics())
 
 
 def test_a_metric_of_evaluations_is_a_column_of_the_results(out: Path) -> None:
@@ -67,4 +67,4 @@ def test_a_section_is_on_the_page_in_its_contents_and_in_every_format(out: Path)
     assert "| Scratch | cpu |" in (out / "run" / "report.md").read_text()
     assert (out / "run" / "figures" / "hardware.svg").exists()
     assert r"\input{tables/hardware.tex}" in (out / "run" / "report.tex").read_text()
-    assert "| Hardware | the devices of the run |" in document.sections()
+    assert "| Hardware | the devices of the run |" in reference_tables.sections()

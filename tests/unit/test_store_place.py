@@ -11,7 +11,7 @@ import pytest
 from jobs import settings
 from jobs.errors import BadEnvironment, StoreUnusable
 from jobs.settings import Settings
-from jobs.store import filesystem
+from jobs.store import hard_links
 from orchestrator import preflight
 from orchestrator.doctor import checks
 
@@ -49,7 +49,7 @@ def test_a_file_system_without_hard_links_is_refused_by_name(
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
-    named = filesystem.file_system(tmp_path)
+    named = hard_links.file_system(tmp_path)
     with pytest.raises(StoreUnusable, match=f"without hard links \\({named}: ") as caught:
         preflight.require_writable(tmp_path / "store")
     found = checks._store(Settings(tmp_path / "store", None, None))

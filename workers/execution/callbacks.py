@@ -18,7 +18,7 @@ from workers.execution.attempts import Attempt
 from workers.lease import RENEW_S, Lease
 from workers.lease_expiry import TTL_S
 from workers.process.child_main import Message
-from workers.scheduling.placement import LOOK_S
+from workers.scheduling.interface import LOOK_S
 from workers.worker import Worker
 
 log = logging.getLogger("orch.worker")

@@ -1,6 +1,7 @@
 """Settle an attempt that failed: record why, and fail the task if no further one may begin.
 
-How many attempts there are, and how long a task waits for its next one, is in `attempts`.
+How many attempts there are, and how long a task waits for its next one, is in `attempts`; which
+errors may be retried, in `jobs/errors.py` (`retry`).
 """
 
 from __future__ import annotations

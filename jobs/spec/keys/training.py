@@ -1,4 +1,7 @@
-"""The keys of a specification that say how networks are trained, in the order of documentation."""
+"""The keys of a specification that say how networks are trained, in the order of documentation.
+
+Types and limits are in `jobs/spec/recipe.py`.
+"""
 
 from __future__ import annotations
 

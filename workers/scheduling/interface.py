@@ -1,7 +1,7 @@
-"""The one interface of scheduling, the only module of this package that others import.
+"""The one interface of scheduling: other packages of `workers` import nothing else of it.
 
 It asks `handover` what stays on this worker, and `peers` which worker should get what, for
-`workers.next_task`. docs/reassignment.md says when reassignment pays.
+`workers.next_task`, which has the order of decisions. docs/reassignment.md says when it pays.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from jobs.store.store import Store
 from jobs.task import Task
 from workers.scheduling.handover import Handover
 from workers.scheduling.peers import MAX_READ, Peers
+from workers.scheduling.peers import MAX_WATCHED as MAX_WATCHED
+from workers.scheduling.peers import WATCHERS as WATCHERS
 
 LOOK_S = 1.0
 """How often a child's worker asks whether it `stops`."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.export.history import Point, TrialHistory
+from orchestrator.export_results.history import Point, TrialHistory
 
 DATABASE = "mlflow.db"
 MAX_METRICS = 1000

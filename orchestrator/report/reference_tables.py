@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from jobs.install_hints import HOME
-from jobs.spec.document import with_table
+from jobs.spec.reference_page import with_table
 from orchestrator.analysis.metrics import METRICS
 from orchestrator.report.json_keys import KEYS
 from orchestrator.report.sections.registry import SECTIONS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.export.history import TrialHistory
+from orchestrator.export_results.history import TrialHistory
 
 EVENTS = "events.out.tfevents.*"
 

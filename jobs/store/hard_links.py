@@ -1,4 +1,4 @@
-"""What a store needs of its file system."""
+"""Whether a folder's file system has hard links, which a store needs."""
 
 from __future__ import annotations
 
