@@ -19,7 +19,7 @@ from jobs.spec import model, reference_page
 from jobs.spec.keys import KEYS
 from jobs.store import tables
 from jobs.store.store import Store
-from orchestrator.commands import document as of_commands
+from orchestrator.commands import reference_page as of_commands
 
 SPEC_PAGE = ROOT / "docs" / "spec.md"
 
@@ -127,7 +127,7 @@ def test_the_table_of_keys_is_the_one_that_make_catalog_writes() -> None:
 def test_the_tables_of_metrics_and_sections_are_those_that_make_catalog_writes() -> None:
     """Their texts are edited in the registries only."""
     pytest.importorskip("markupsafe", reason="the extra 'report' is not installed")
-    from orchestrator.report import document as of_report
+    from orchestrator.report import reference_tables as of_report
 
     page = of_report.PAGE.read_text()
 
