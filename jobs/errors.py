@@ -118,6 +118,13 @@ class DataChanged(WorkError):
     failure = "data-changed"
 
 
+class DataOutOfReach(WorkError):
+    """Images that this machine or this user cannot see; another worker may."""
+
+    failure = "data-out-of-reach"
+    retry = True
+
+
 class BadWeights(WorkError):
     """A weights file whose contents do not match the network it is named after."""
 

@@ -22,6 +22,7 @@ from jobs.store import tables
 from models.data import find_value_range
 from models.data.array import ArrayWriter
 from models.data.decode_pool import decode_all
+from models.data.out_of_reach import require_within_reach
 from models.data.resize import Squaring, make_square
 from models.data.split import SPLITS, Image, split
 from models.runtime.progress import ProgressEstimator, Tell
@@ -51,8 +52,9 @@ def prepare_folder(
 ) -> dict[str, Any]:
     """Write `images.npy` and `manifest.parquet` into `target` and return the facts of the result.
 
-    Raises `DataChanged` when a file is not what `source` says. Raises `BadImages`, naming broken
-    files (unless they are skipped) or a class left without images. Raises `Stopped` when requested.
+    Raises `DataChanged` when a file is not what `source` says, and `DataOutOfReach` where this
+    machine shows none or the user may not read them. Raises `BadImages`, naming broken files
+    (unless they are skipped) or a class left without images. Raises `Stopped` when requested.
     """
     started = time.monotonic()
     total = BUILT_IN_DATA[source.origin].images if source.built_in else len(source.entries)
@@ -154,6 +156,7 @@ def _fetch(
 def _judge(source: DataSource, settings: DataSettings, faults: Faults) -> None:
     """Raise the error for these faults, if any."""
     if faults.changed:
+        require_within_reach(Path(source.origin), faults.changed, len(source.entries))
         raise DataChanged(
             f"{source.origin} has changed since it was submitted: {_listed(faults.changed)}. "
             "Submit it again, or restore the files."

@@ -20,7 +20,7 @@ from PIL import Image
 from support.learning import Laboratory, stop_after
 
 from jobs.data.data_source import built_in
-from jobs.errors import BadImages, DataChanged, Stopped
+from jobs.errors import BadImages, DataChanged, DataOutOfReach, Stopped
 from jobs.spec.model import DataSettings
 from jobs.store import tables
 from jobs.task import Task
@@ -161,6 +161,9 @@ def test_a_folder_that_changed_since_it_was_submitted_is_refused(
     else:
         (animal_folder / "cat" / "007.png").unlink()
     with pytest.raises(DataChanged, match=r"cat/007\.png"):
+        laboratory.prepare()
+    shutil.rmtree(animal_folder)
+    with pytest.raises(DataOutOfReach, match=f"{animal_folder} does not exist on"):
         laboratory.prepare()
 
 
