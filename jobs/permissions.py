@@ -81,17 +81,34 @@ def refuse_planted_link(folder: Path) -> None:
 
 def denied(path: Path, wanted: Path | None = None) -> AccessDenied:
     """The error for a path that this user may not use, or its nearest folder that can be seen."""
+    return AccessDenied(f"{wanted or path}: permission denied. {remedy(path, wanted)}")
+
+
+def remedy(path: Path, wanted: Path | None = None) -> str:
+    """Whose the path is, or its nearest folder that can be seen, and who types what."""
     place = _nearest(path if path.is_absolute() else wanted or path)
     status = place.lstat()
     owner, ours = user_name(status.st_uid), status.st_uid == os.geteuid()
     command = f"chmod -R {'u' if ours else 'g'}+rwX {shlex.quote(str(place))}"
     asked = f"Type: {command}" if ours else f"Ask {owner} to type: {command}"
     if not ours and not _in_group(status.st_gid):
-        asked += f" (its group, {group_name(status.st_gid)}, is none of yours: chgrp -R as well)"
-    return AccessDenied(
-        f"{wanted or path}: permission denied. {place} belongs to {owner} (mode "
-        f"{stat.S_IMODE(status.st_mode):04o}). {asked}"
-    )
+        group = group_name(status.st_gid)
+        if _open_to_group(status):
+            asked = (
+                f"Its group, {group}, may use it. Join: sudo usermod -aG {group} "
+                f"{user_name(os.geteuid())}, then log in again"
+            )
+        else:
+            asked += f" (its group, {group}, is none of yours: chgrp -R as well)"
+    mode = stat.S_IMODE(status.st_mode)
+    return f"{place} belongs to {owner} (mode {mode:04o}). {asked}"
+
+
+def _open_to_group(status: os.stat_result) -> bool:
+    """Whether the group may read and write a file, and enter a folder."""
+    wanted = stat.S_IRGRP | stat.S_IWGRP
+    wanted |= stat.S_IXGRP if stat.S_ISDIR(status.st_mode) else 0
+    return status.st_mode & wanted == wanted
 
 
 def _nearest(path: Path) -> Path:

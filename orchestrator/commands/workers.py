@@ -52,10 +52,12 @@ def _lines(listed: list[WorkerState]) -> Iterator[str]:
         drained = f"; drained: {plain(each.drained)}" if each.drained else ""
         memory = f"({gigabytes(each.gpu_memory_bytes)})" if each.gpu_memory_bytes else ""
         device = " ".join(filter(None, (each.device, memory, each.uuid)))
-        heard = f"; last heard of {duration(each.last_heard_s)} ago"
-        quiet = f" ({each.state}{heard})" if each.state in ("silent", "ended") else for_s
+        heard = f"last heard of {duration(each.last_heard_s)} ago"
+        if each.state in ("silent", "ended"):
+            state = f"{each.state}; " if each.tasks else ""
+            for_s = f" ({state}{heard})"
         version = f"; orch {each.version}" if each.version else ""
-        yield plain(f"{each.name:<{width}}  {device}  {doing}{quiet}{version}{drained}")
+        yield plain(f"{each.name:<{width}}  {device}  {doing}{for_s}{version}{drained}")
         if each.outdated:
             yield f"  {OUTDATED}"
         if each.paused:

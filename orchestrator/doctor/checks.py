@@ -96,17 +96,18 @@ def _store(settings: Settings) -> Diagnosis:
     try:
         preflight.require_writable(settings.store)
     except OrchError as error:
-        return Diagnosis("store", "broken", str(error), "export ORCH_STORE=/a/writable/folder")
+        return Diagnosis("store", "broken", str(error), "")
     if not StorePaths(settings.store).marker_path.exists():
+        state = "is a folder without a store" if settings.store.is_dir() else "does not exist"
         return Diagnosis(
-            "store", "ok", f"{settings.store} does not exist yet; 'orch submit' creates it"
+            "store", "ok", f"{settings.store} {state} yet; 'orch submit' makes the store there"
         )
     free_gb = shutil.disk_usage(settings.store).free / 1e9
     return Diagnosis(
         "store",
         "ok" if free_gb > 1 else "broken",
         f"{settings.store}, {free_gb:,.1f} GB free",
-        "" if free_gb > 1 else "free some space there",
+        "" if free_gb > 1 else f"free some space there: {command_line(settings.store, 'prune')}",
     )
 
 
@@ -186,7 +187,10 @@ def _workers(settings: Settings) -> Diagnosis:
         )
     alive = [sign for sign in heartbeats.read_heartbeats(settings.store) if sign.fresh]
     if not alive:
-        return Diagnosis("workers", "missing", "none alive", command_line(settings.store, "up"))
+        remedy = command_line(settings.store, "up")
+        if settings.broker_url is not None:
+            remedy += f"; on a GPU machine: {command_line(settings.store, 'worker')} --device all"
+        return Diagnosis("workers", "missing", "none alive", remedy)
     return Diagnosis("workers", "ok", ", ".join(sign.label for sign in alive))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from jobs.store.store import Store
@@ -11,6 +12,7 @@ from orchestrator.monitoring.heartbeats import Heartbeat
 from orchestrator.monitoring.progress import StoreView
 
 MAX_TOLD = 3
+PATHS = re.compile(r"/\S+")
 
 
 def reason(
@@ -35,10 +37,20 @@ def reason(
         return "workers load torch"
     if drained := _all_drained(workers):
         return drained
-    troubles = {worker.trouble: worker.name for worker in workers if worker.trouble}
-    told = [f"{name}: {trouble}" for trouble, name in troubles.items()]
-    known = told or unfit or _failures(store, states, scene.tried)
+    known = _troubles(workers) or unfit or _failures(store, states, scene.tried)
     return "; ".join(known or fitting.unfit_by_others(store, states, workers)) or None
+
+
+def _troubles(workers: Sequence[Heartbeat]) -> list[str]:
+    """What hinders the workers; once where they only name different files."""
+    alike: dict[str, list[Heartbeat]] = {}
+    for worker in workers:
+        if worker.trouble:
+            alike.setdefault(PATHS.sub("", worker.trouble), []).append(worker)
+    return [
+        f"{first.name}{f' and {len(others)} more' if others else ''}: {first.trouble}"
+        for first, *others in alike.values()
+    ]
 
 
 def _all_drained(workers: Sequence[Heartbeat]) -> str:

@@ -213,6 +213,8 @@ def test_permission_errors_name_owner_path_and_remedy(folder: Path) -> None:
     (folder / "theirs").mkdir(mode=0o755)
     (folder / "theirs" / "a.json").write_text("{}")
     (folder / "theirs" / "a.json").chmod(0o600)
+    (folder / "team").mkdir()
+    (folder / "team").chmod(0o2775)
 
     def provoke() -> list[str]:
         (folder / "mine").mkdir()
@@ -222,6 +224,7 @@ def test_permission_errors_name_owner_path_and_remedy(folder: Path) -> None:
             lambda: atomic.read_json(folder / "theirs" / "a.json"),
             lambda: atomic.write_json(folder / "theirs" / "b.json", {}),
             lambda: atomic.create_json(folder / "mine" / "c.json", {}),
+            lambda: atomic.create_json(folder / "team" / "d.json", {}),
         ):
             try:
                 act()
@@ -229,11 +232,13 @@ def test_permission_errors_name_owner_path_and_remedy(folder: Path) -> None:
                 said.append(str(error))
         return said
 
-    reading, writing, mine = as_user(COLLEAGUE, provoke)
+    reading, writing, mine, joining = as_user(COLLEAGUE, provoke)
 
     assert f"{folder}/theirs/a.json belongs to root (mode 0600)" in reading
     assert f"{folder}/theirs belongs to root (mode 0755)" in writing
     assert f"Type: chmod -R u+rwX {folder}/mine" in mine
+    assert f"{folder}/team belongs to root (mode 2775). Its group, root, may use it" in joining
+    assert "sudo usermod -aG root " in joining
 
 
 def test_access_denied_is_no_failure_of_the_task() -> None:

@@ -149,7 +149,10 @@ def test_a_silent_worker_and_the_reason_are_shown_beside_waiting(
 @pytest.mark.parametrize(
     ("heartbeat", "shown"),
     [
-        ({"trouble": "paused: cannot write /s: No space left on device."}, "w: paused: cannot"),
+        (
+            {"trouble": "paused: cannot write /s/{}: No space left on device."},
+            "v and 1 more: paused: cannot write /s/v: No",
+        ),
         ({"loading": True}, "workers load torch"),
         ({}, None),
     ],
@@ -157,11 +160,15 @@ def test_a_silent_worker_and_the_reason_are_shown_beside_waiting(
 def test_why_workers_that_live_take_nothing(
     heartbeat: dict[str, Any], shown: str | None, tmp_path: Path
 ) -> None:
-    """As their heartbeats say; a watcher hears of it after a while."""
+    """As their heartbeats say, the same of several once; a watcher hears of it after a while."""
     store, run = fill_store(
         tmp_path, backbones=["scratch"], pixels=False, finished=lambda task: False
     )
-    beat(tmp_path, "w", time.time() - START, **heartbeat)
+    for name in ("v", "w"):
+        said = {
+            key: value if value is True else value.format(name) for key, value in heartbeat.items()
+        }
+        beat(tmp_path, name, time.time() - START, **said)
     found = status.run_status(store, run)
     clock = Clock()
     teller = follow.ChangeReporter(Settings(tmp_path, None, None), lambda: clock.now)
