@@ -110,7 +110,16 @@ def _prepare(
 
 
 def _tell_of_store(store: Store, broker_url: str) -> None:
-    """Say so if nothing was ever submitted to this store: it may be the wrong one."""
+    """Say so if nothing was ever submitted to this store, or if it may be a copy of another."""
+    with contextlib.suppress(BrokerUnreachable):
+        if other := stores.same_elsewhere(broker_url, store.id, store.root):
+            log.warning(
+                "the broker knows this store as %s (%s). Is %s a copy? Then it takes the messages "
+                "of the other: give one a Redis of its own (docs/backup.md)",
+                other.folder,
+                other.host,
+                store.root,
+            )
     if store.run_names():
         return
     with contextlib.suppress(BrokerUnreachable):

@@ -26,21 +26,30 @@ SHOWN = 20
     metavar="best,last,periods",
     help="Checkpoints of finished trials to keep: those of the best, the last or all periods.",
 )
+@click.option(
+    "--of", "submitter", metavar="USER", help="With a shorter --keep, also runs of USER's."
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be removed; remove nothing.")
 @json_option
 @store_option
 @click.pass_obj
 def prune_command(
-    settings: Settings, runs: tuple[str, ...], keep: str, dry_run: bool, as_json: bool
+    settings: Settings,
+    runs: tuple[str, ...],
+    keep: str,
+    submitter: str | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> int:
     """Remove leftovers of dead attempts, what belongs to no run, and checkpoints of finished
     trials that --keep does not name.
 
     Without RUN, all runs are pruned. Results are kept, and so is every checkpoint that an open task
     or another run needs. If a trial later gets more periods, training continues from the newest
-    checkpoint that was kept.
+    checkpoint that was kept. Where --keep leaves out a word, runs that somebody else submitted stay
+    as they are without --of.
     """
-    from jobs.maintenance.prune import find_prunable, parse_policy, remove
+    from jobs.maintenance.prune import POLICIES, find_prunable, parse_policy, remove
     from jobs.maintenance.removal import find_orphans
     from jobs.store.store import Store
     from orchestrator import preflight
@@ -50,6 +59,8 @@ def prune_command(
     chosen, left = _known(store, runs or store.run_names())
     for why in left:
         click.echo(f"caution: {plain(why)} Its checkpoints stay.", err=True)
+    if policy != {*POLICIES}:
+        chosen = _own(chosen, submitter)
     if not dry_run:
         preflight.require_writable(settings.store, to_remove=True)
     prunable = [*find_prunable(store, chosen, policy), *find_orphans(store)]
@@ -68,7 +79,8 @@ def prune_command(
         ]
         emit({"removed": not dry_run, "bytes": size, "items": items})
         return 0
-    _tell(settings, prunable, size, dry_run, runs, keep)
+    options = ["--keep", keep, *(["--of", submitter] if submitter else [])]
+    _tell(settings, prunable, size, dry_run, [*runs, *options])
     return 0
 
 
@@ -85,13 +97,25 @@ def _known(store: Any, names: Iterable[str]) -> tuple[list[Any], list[str]]:
     return runs, left
 
 
+def _own(runs: list[Any], submitter: str | None) -> list[Any]:
+    """The runs of this user and of `submitter`; says whose others stay as they are."""
+    from orchestrator.this_user import other_submitter
+
+    whose = {run.name: other_submitter(run.provenance) for run in runs}
+    for theirs in sorted({name for name in whose.values() if name not in (None, submitter)}):
+        names = ", ".join(run for run, name in whose.items() if name == theirs)
+        click.echo(
+            f"checkpoints of {theirs} stay ({names}). To prune them too: --of {theirs}", err=True
+        )
+    return [run for run in runs if whose[run.name] in (None, submitter)]
+
+
 def _tell(
     settings: Settings,
     prunable: list[Any],
     size: int,
     dry_run: bool,
-    runs: tuple[str, ...],
-    keep: str,
+    words: list[str],
 ) -> None:
     if not prunable:
         click.echo("nothing to remove")
@@ -103,7 +127,7 @@ def _tell(
     click.echo(
         f"{len(prunable):,} file(s) and folder(s), {megabytes(size)}, "
         + (
-            "can be removed. Remove them with: " + call(settings, "prune", *runs, "--keep", keep)
+            "can be removed. Remove them with: " + call(settings, "prune", *words)
             if dry_run
             else "removed"
         )

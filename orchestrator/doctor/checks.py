@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from jobs import install_hints
 from jobs.errors import AccessDenied, OrchError, UnknownEntry
@@ -133,7 +134,7 @@ def _runs(settings: Settings) -> list[Diagnosis]:
 def _broker(settings: Settings) -> Diagnosis:
     try:
         if settings.broker_url is not None:
-            return _named_broker(settings.broker_url, Store(settings.store).id)
+            return _named_broker(settings.broker_url, Store(settings.store).id, settings.store)
         binary = embedded_redis.binary()
     except OrchError as error:
         remedy = (
@@ -156,7 +157,7 @@ def _broker(settings: Settings) -> Diagnosis:
     return Diagnosis("broker", "ok", f"embedded Redis runs and takes messages ({binary})")
 
 
-def _named_broker(broker_url: str, store_id: str) -> Diagnosis:
+def _named_broker(broker_url: str, store_id: str, folder: Path) -> Diagnosis:
     """Whether messages can be sent; raises `BrokerUnreachable`."""
     broker.require_writable(broker_url, store_id)
     waiting, others = broker.queue_length(broker_url, store=store_id), ""
@@ -164,6 +165,8 @@ def _named_broker(broker_url: str, store_id: str) -> Diagnosis:
         listed = ", ".join(f"{each.folder} ({each.host}, {_day(each.at)})" for each in known[:5])
         others = f"; {len(known)} other store(s) use it: {listed}"
     shown = address.place(broker_url)
+    if same := stores.same_elsewhere(broker_url, store_id, folder):
+        others += f"; this store was last used as {same.folder} ({same.host}): is one a copy?"
     taken = f"{shown} takes messages; {waiting} message(s) wait{others}"
     kept = address.named_password_file(broker_url)
     if kept is not None and password_file.is_open_to_all(kept):

@@ -80,7 +80,11 @@ def only_open(store: Store) -> str:
         return fitting[0]
     if not fitting:
         raise UnknownRun(f"no run of the store {store.root} is open; there is nothing to cancel.")
-    ways = "; ".join(command_line(store.root, "cancel", name) for name in fitting[-SHOWN:])
+    ways = "; ".join(
+        command_line(store.root, "cancel", run.name) + (f" (of {theirs})" if theirs else "")
+        for run in every[-SHOWN:]
+        for theirs in [other_submitter(run.provenance)]
+    )
     raise UnknownRun(f"{len(fitting)} runs are open. Name the one to cancel: {ways}.")
 
 

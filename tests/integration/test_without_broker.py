@@ -185,7 +185,7 @@ def test_a_message_for_another_store_is_refused(worker: Worker, run: Run) -> Non
 
 
 def test_the_broker_knows_which_stores_use_it(worker: Worker, tmp_path: Path) -> None:
-    """`orch doctor` lists the others."""
+    """`orch doctor` lists the others, and says where this one may be a copy."""
     url = worker.broker_url
     stores.register(url, worker.store_id, tmp_path / "store", "here")
     stores.register(url, "0123456789ab", Path("/srv/other"), "there")
@@ -195,6 +195,10 @@ def test_the_broker_knows_which_stores_use_it(worker: Worker, tmp_path: Path) ->
 
     assert [(each.id, each.folder) for each in known] == [("0123456789ab", "/srv/other")]
     assert worker.store_id not in {each.id for each in stores.others(url, worker.store_id)}
+    assert stores.same_elsewhere(url, worker.store_id, tmp_path / "store") is None
+    copied = stores.same_elsewhere(url, worker.store_id, tmp_path / "copy")
+    assert copied is not None
+    assert copied.folder == str(tmp_path / "store")
 
 
 def test_bindings_of_workers_that_left_are_removed(worker: Worker) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,27 @@ def test_prune_shows_sizes_and_removes_nothing_in_a_dry_run(
     assert not path.exists()
     assert not path.with_suffix(".json").exists()
     assert nothing == "nothing to remove\n"
+
+
+def test_a_shorter_policy_leaves_the_runs_of_a_colleague_who_is_not_named(
+    filled: tuple[Store, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Checkpoints are lost to them as with `orch rm`; the command that takes them is said."""
+    store, run = filled
+    store.save_run(replace(run, provenance={**run.provenance, "user": "anna"}))
+    path = store.trial_folder(run.trials[0]) / "checkpoints" / "e0001-t1.pt"
+    words = ["--store", str(store.root), "prune", "--keep", "last"]
+    cli.run(words)
+    said, stays = capsys.readouterr(), path.exists()
+    cli.run([*words, "--of", "anna", "--dry-run"])
+    shown = capsys.readouterr().out
+    cli.run([*words, "--of", "anna"])
+
+    assert stays
+    assert said.out == "nothing to remove\n"
+    assert f"checkpoints of anna stay ({run.name}). To prune them too: --of anna" in said.err
+    assert "prune --keep last --of anna" in shown
+    assert not path.exists()
 
 
 def test_prune_refuses_unknown_runs_and_policies(

@@ -57,6 +57,8 @@ def test_cancel_lists_several_open_runs_and_cancels_none(
 ) -> None:
     """With the commands that cancel one."""
     add(store.root, "another", finished=lambda task: task.epoch <= 2)
+    theirs = store.load_run("another")
+    store.save_run(replace(theirs, provenance={**theirs.provenance, "user": "anna"}))
     before = listing(store.root)
 
     code = cli.run(["cancel"])
@@ -64,7 +66,7 @@ def test_cancel_lists_several_open_runs_and_cancels_none(
 
     assert code == 2
     assert "2 runs are open" in said
-    assert "orch cancel open; orch cancel another." in said
+    assert "orch cancel open; orch cancel another (of anna)." in said
     assert listing(store.root) == before
 
 

@@ -35,17 +35,33 @@ def register(broker_url: str, store: str, folder: Path, host: str) -> None:
 
 def others(broker_url: str, store: str) -> list[KnownStore]:
     """The other stores that have used this broker, newest first; raises `BrokerUnreachable`."""
-    known_stores = []
+    return sorted(
+        (known for known in _known(broker_url) if known.id != store), key=lambda known: -known.at
+    )
+
+
+def same_elsewhere(broker_url: str, store: str, folder: Path) -> KnownStore | None:
+    """This store as it was last used in another folder, where the one or the other is a copy.
+
+    Raises `BrokerUnreachable`.
+    """
+    for known in _known(broker_url):
+        if known.id == store and known.folder != str(folder):
+            return known
+    return None
+
+
+def _known(broker_url: str) -> list[KnownStore]:
+    known_stores = list[KnownStore]()
     with connected(broker_url) as channel:
         noted = channel.client.hgetall(KEY)
     for name, value in noted.items():
         with contextlib.suppress(ValueError, KeyError, TypeError):
             said = json.loads(value)
-            known = KnownStore(
-                name.decode(), str(said["folder"]), str(said["host"]), float(said["at"])
+            known_stores.append(
+                KnownStore(name.decode(), str(said["folder"]), str(said["host"]), float(said["at"]))
             )
-            known_stores += [known] if known.id != store else []
-    return sorted(known_stores, key=lambda known: -known.at)
+    return known_stores
 
 
 def remove_bindings(broker_url: str, store: str, alive: Collection[str]) -> None:
