@@ -23,7 +23,7 @@ from jobs.store import codec
 from jobs.store.records import HeartbeatRecord
 from jobs.store.store import Store
 from jobs.task_title import task_title
-from workers import heartbeat, logs, stalls
+from workers import doubtful_store, heartbeat, logs, stalls
 from workers.devices import discovery, memory
 from workers.devices.admission import Admission
 from workers.execution import execute
@@ -86,7 +86,7 @@ def _prepare(
 ) -> Worker:
     store = Store(settings.store).open(create=True)
     broker.ping(broker_url)
-    _tell_of_store(store, broker_url)
+    doubtful_store.tell(store, broker_url)
     os.environ.update(chosen.environment())
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
     called = file_names.plain(name or f"{host}-{chosen.name}-{os.getpid()}")
@@ -107,28 +107,6 @@ def _prepare(
         uuid=discovery.uuid_of(chosen),
         gpu_memory_bytes=memory.gpu_bytes(chosen),
     )
-
-
-def _tell_of_store(store: Store, broker_url: str) -> None:
-    """Say so if nothing was ever submitted to this store, or if it may be a copy of another."""
-    with contextlib.suppress(BrokerUnreachable):
-        if other := stores.same_elsewhere(broker_url, store.id, store.root):
-            log.warning(
-                "the broker knows this store as %s (%s). Is %s a copy? Then it takes the messages "
-                "of the other: give one a Redis of its own (docs/backup.md)",
-                other.folder,
-                other.host,
-                store.root,
-            )
-    if store.run_names():
-        return
-    with contextlib.suppress(BrokerUnreachable):
-        others = [f"{each.folder} ({each.host})" for each in stores.others(broker_url, store.id)]
-        log.warning(
-            "no run was submitted to the store %s yet; set ORCH_STORE if it is the wrong one%s",
-            store.root,
-            f". Others on this broker: {', '.join(others[:5])}" if others else "",
-        )
 
 
 def _work(worker: Worker, idle_exit_s: float | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -59,8 +60,7 @@ def prune_command(
     chosen, left = _known(store, runs or store.run_names())
     for why in left:
         click.echo(f"caution: {plain(why)} Its checkpoints stay.", err=True)
-    if policy != {*POLICIES}:
-        chosen = _own(chosen, submitter)
+    chosen = chosen if policy == {*POLICIES} else _own(chosen, submitter)
     if not dry_run:
         preflight.require_writable(settings.store, to_remove=True)
     prunable = [*find_prunable(store, chosen, policy), *find_orphans(store)]
@@ -69,19 +69,22 @@ def prune_command(
             remove(item)
     size = sum(item.bytes for item in prunable)
     if as_json:
-        items = [
-            {
-                "path": str(item.path.relative_to(store.root)),
-                "bytes": item.bytes,
-                "reason": item.reason,
-            }
-            for item in prunable
-        ]
-        emit({"removed": not dry_run, "bytes": size, "items": items})
+        emit({"removed": not dry_run, "bytes": size, "items": _items(store.root, prunable)})
         return 0
     options = ["--keep", keep, *(["--of", submitter] if submitter else [])]
     _tell(settings, prunable, size, dry_run, [*runs, *options])
     return 0
+
+
+def _items(root: Path, prunable: list[Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "path": str(item.path.relative_to(root)),
+            "bytes": item.bytes,
+            "reason": item.reason,
+        }
+        for item in prunable
+    ]
 
 
 def _known(store: Any, names: Iterable[str]) -> tuple[list[Any], list[str]]:
