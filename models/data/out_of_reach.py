@@ -36,7 +36,7 @@ def _forbidden(folder: Path, path: Path) -> DataOutOfReach:
     """The error for a file that the worker's user may not read: which folder stops it."""
     closed = next((each for each in reversed(path.parents) if not os.access(each, os.X_OK)), path)
     around = folder.is_relative_to(closed) and closed != folder
-    command = f"chmod o+x {_quoted(closed)}" if around else f"chmod -R o+rX {_quoted(folder)}"
+    command = f"chmod a+x {_quoted(closed)}" if around else f"chmod -R a+rX {_quoted(folder)}"
     status = os.stat(closed)
     return DataOutOfReach(
         f"workers on {socket.gethostname()} run as {user_name(os.geteuid())}, who may not read "

@@ -39,7 +39,7 @@ def test_a_file_that_was_removed_is_left_to_be_told_as_a_change(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("closed", "command"),
-    [("my home", "chmod o+x '{home}'"), ("my home/photos/wolf/1.jpg", "chmod -R o+rX '{photos}'")],
+    [("my home", "chmod a+x '{home}'"), ("my home/photos/wolf/1.jpg", "chmod -R a+rX '{photos}'")],
 )
 def test_what_the_user_of_the_worker_may_not_read_is_told_with_the_command(
     closed: str, command: str
