@@ -3,7 +3,7 @@
 #   deploy/hosts.sh [--dry-run] COMMAND [OPTION...] HOST...
 # install   copy this repository and the secrets, then run deploy/machine.sh there; its options follow:
 #           deploy/hosts.sh install --server 10.0.0.5 --secrets /etc/redis/orch gpu1 gpu2
-# upgrade   stop (trainings are handed over), copy this repository, install, start
+# upgrade   stop what runs of orch (trainings are handed over), copy this repository, install, start it
 # drain, undrain, stop, start, status, doctor
 # You need to be root there, or to have sudo without a password. ORCH_SSH replaces `ssh`.
 # A machine on which a step fails is named at the end (exit code 1); the others go on.
@@ -74,12 +74,17 @@ name="\$(hostname | tr -c 'A-Za-z0-9-\n' -)" # how its workers call the host
 orch() { # HOST WORDS: an orch command there, as the user orch
     there "$1" "$as_orch runuser -u orch -- /opt/orch/.venv/bin/orch $2"
 }
+# What runs is noted until it runs again: an upgrade that failed may be repeated.
+units=/run/orch-upgrade.units
+stop_all="[ -s $units ] || systemctl list-units --plain --no-legend 'orch-*' | cut -d' ' -f1 >$units;"
+stop_all+=" xargs -r systemctl stop <$units"
+start_again="xargs -r systemctl start <$units && rm $units"
 each() { # HOST
     case "$command" in
     install) copy "$1" && hand_over "$1" && machine "$1" "${options[@]}" ;;
     upgrade)
-        there "$1" "systemctl stop orch-workers" && copy "$1" && hand_over "$1" &&
-            machine "$1" --no-mount --no-start && there "$1" "systemctl start orch-workers"
+        there "$1" "$stop_all" && copy "$1" && hand_over "$1" &&
+            machine "$1" --no-mount --no-start && there "$1" "$start_again"
         ;;
     drain | undrain) orch "$1" "$command \"$name\"" ;;
     stop | start) there "$1" "systemctl $command orch-workers" ;;

@@ -10,7 +10,7 @@ PROGRAMS = {
 unit=/etc/systemd/system/orch-workers.service state=/srv/host
 alive() { [ -e "/proc/$1" ] && ! grep -q '^State:.Z' "/proc/$1/status"; }
 case "$*" in
-"enable --now orch-workers" | "start orch-workers")
+"enable --now orch-workers" | "start orch-workers.service")
     command=$(sed -n 's/^ExecStart=//p' $unit | sed 's/--device all/--device cpu --threads 1/')
     (
         set -a && . "$(sed -n 's/^EnvironmentFile=//p' $unit)" && set +a
@@ -20,7 +20,8 @@ case "$*" in
     ) &
     echo $! >$state/pid ;;
 "is-active --quiet orch-workers") alive "$(cat $state/pid)" ;;
-"stop orch-workers")
+"list-units "*) if alive "$(cat $state/pid)"; then echo "orch-workers.service loaded active running"; fi ;;
+"stop orch-workers.service")
     pid=$(cat $state/pid) && kill -TERM "$pid"
     for _ in $(seq 450); do alive "$pid" || exit 0; sleep 0.1; done
     echo "still running after 45 s" && exit 1 ;;
