@@ -20,7 +20,8 @@ case "$*" in
     ) &
     echo $! >$state/pid ;;
 "is-active --quiet orch-workers") alive "$(cat $state/pid)" ;;
-"list-units "*) if alive "$(cat $state/pid)"; then echo "orch-workers.service loaded active running"; fi ;;
+"list-units "*)
+    if alive "$(cat $state/pid)"; then echo "orch-workers.service loaded active running"; fi ;;
 "stop orch-workers.service")
     pid=$(cat $state/pid) && kill -TERM "$pid"
     for _ in $(seq 450); do alive "$pid" || exit 0; sleep 0.1; done
