@@ -195,9 +195,8 @@ def require_writable(root: Path, *, to_remove: bool = False) -> None:
             hard_links.require_hard_links(root, Path(probe) / "file")
     except PermissionError as error:
         raise StoreUnusable(
-            f"cannot write to the store {root}: {error.strerror}. "
-            f"{permissions.remedy(Path(error.filename or root), root)}. Or set ORCH_STORE to a "
-            f"folder that you can write to"
+            f"cannot write to the store {root}: {error.strerror}. Set ORCH_STORE to a folder that "
+            f"you can write to, or: {permissions.remedy(Path(error.filename or root), root)}"
         ) from None
     except OSError as error:
         if to_remove and error.errno in NO_SPACE:

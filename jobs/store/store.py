@@ -44,8 +44,8 @@ class Store(LedgerStore):
                 self._create()
             if create and not os.access(self.root, os.W_OK | os.X_OK):
                 raise StoreUnusable(
-                    f"cannot write to the store {self.root}. {permissions.remedy(self.root)}. Or "
-                    "set ORCH_STORE to a folder that you can write to"
+                    f"cannot write to the store {self.root}. Set ORCH_STORE to a folder that you "
+                    f"can write to, or: {permissions.remedy(self.root)}"
                 )
             description = atomic.read_json(marker)
         except (OSError, WorkError, ValueError) as error:
