@@ -166,10 +166,10 @@ def _launch(
     only: Collection[str] | None,
     awaited: Awaited | None,
 ) -> int:
-    from orchestrator.submission import fitting
+    from orchestrator.submission import closed_images, fitting
 
     here, sent, states = begin(settings, store, run, workers, device, only)
-    for line in fitting.warnings(store, run, here):
+    for line in (*fitting.warnings(store, run, here), *closed_images.warnings(store, sent)):
         click.echo(f"warning: {plain(line)}", err=True)
     if not as_json:
         lines = launch_words.lines_of(settings, run, here, sent, states)
