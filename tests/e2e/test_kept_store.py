@@ -35,7 +35,9 @@ def kept(new_lab: Callable[..., Lab]) -> Lab:
 def unpack(folder: Path) -> None:
     """Put the stored store into a folder."""
     with tarfile.open(KEPT / "store-0.1.0.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
+        if hasattr(tarfile, "data_filter"):  # not in the first versions of Python 3.11
+            archive.extraction_filter = tarfile.data_filter
+        archive.extractall(folder)
     (folder / "orch-store").rename(folder / "store")
 
 

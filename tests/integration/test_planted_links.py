@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.fakes import fill_store
-from support.users import COLLEAGUE, as_user, open_folder
+from support.users import COLLEAGUE, as_user, open_folder, require_root
 
 from jobs import atomic, permissions
 from jobs.errors import AccessDenied, BadCheckpoint, LeaseLost, WorkerLost
@@ -104,6 +104,7 @@ def test_a_folder_that_a_colleague_made_a_link_is_not_entered(place: str, folder
 
 def test_a_record_of_another_user_is_replaced_not_written_into(folder: Path) -> None:
     """An attempt of a lost worker is recorded as lost by whoever begins the next."""
+    require_root()
     store = Store(folder / "store")
     first = attempts.begin(attempts.read_history(store, PREPARE), {"worker": "theirs"})
     path = store.attempts_folder(PREPARE) / "0001.json"

@@ -16,13 +16,18 @@ import pytest
 COLLEAGUE = 54321
 
 
+def require_root() -> None:
+    """Skip a test that acts as another user, or gives files to one."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can act as another user")
+
+
 def as_user(uid: int, function: Callable[[], Any], group: int | None = None) -> Any:
     """The JSON value of a function that runs as another user, in a fork; needs root.
 
     Modules that the function uses must be imported already.
     """
-    if os.geteuid() != 0:
-        pytest.skip("only root can act as another user")
+    require_root()
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.users import open_folder
+from support.users import open_folder, require_root
 
 from jobs.data.data_source import DataSource
 from jobs.spec.model import DataSettings
@@ -33,8 +33,7 @@ def test_a_closed_folder_on_the_way_is_named_with_the_command(
     mode: int, group: int, closed: bool
 ) -> None:
     """By the rights of the user of the live workers: a member of the group has the group's."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can give files to another user")
+    require_root()
     with open_folder() as folder:
         home, store = folder / "home", Store(folder / "store").open(create=True)
         (home / "animals").mkdir(parents=True)

@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from support.users import COLLEAGUE, as_user, open_folder
+from support.users import COLLEAGUE, as_user, open_folder, require_root
 
 from jobs.errors import DataOutOfReach
 from models.data.out_of_reach import require_within_reach
@@ -45,6 +45,7 @@ def test_what_the_user_of_the_worker_may_not_read_is_told_with_the_command(
     closed: str, command: str
 ) -> None:
     """A home is opened for passing through only; the images for reading."""
+    require_root()
     with open_folder() as folder:
         home, photos = folder / "my home", folder / "my home" / "photos"
         for name in FILES:
