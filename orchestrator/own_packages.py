@@ -2,8 +2,8 @@
 
 A folder of machine-learning code often holds `models/`, `jobs/`, `queue.py` or `logging.py`. Python
 puts the folder of a `-m` or `-c` command before everything else, and PYTHONPATH before its own
-modules. Uses the standard library alone, because any other import might
-load a file of the same name from that folder.
+modules. Uses the standard library alone, because any other import might load a file of the same
+name from that folder.
 """
 
 from __future__ import annotations

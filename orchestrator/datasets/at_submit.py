@@ -40,7 +40,6 @@ def lines(
     """
     if source.built_in:
         return []
-    few = len(source.entries) <= MAX_LOOKED_AT
     source_findings = find(source, spec.data_settings(), tell)
     if unsplit := notes.unsplit(source_findings):
         raise BadFolder(f"{source.origin}: {unsplit}.")
@@ -50,7 +49,7 @@ def lines(
     if not source_findings.looked:
         told.append(
             "the images themselves were not looked at"
-            + ("" if few else f", as there are more than {MAX_LOOKED_AT:,}")
+            + ("" if _few(source) else f", as there are more than {MAX_LOOKED_AT:,}")
             + ": orch data inspect does it where Pillow is installed"
         )
     return told
@@ -65,8 +64,7 @@ def find(
 
     Raises `BadFolder` for broken files that are not left out, and where a class has no others.
     """
-    look = len(source.entries) <= MAX_LOOKED_AT
-    source_findings = findings.find(source, settings, tell, quick=True, look=look)
+    source_findings = findings.find(source, settings, tell, quick=True, look=_few(source))
     if source_findings.broken and not settings.skip_broken:
         raise BadFolder(
             f"{source.origin}: {notes.broken(source_findings.broken, False)}. "
@@ -79,3 +77,7 @@ def find(
             "remove the folder(s)."
         )
     return source_findings
+
+
+def _few(source: DataSource) -> bool:
+    return len(source.entries) <= MAX_LOOKED_AT

@@ -1,8 +1,8 @@
 """The published results that this user's earlier commands have read, so that each is opened once.
 
 It is in the user's state folder, so that users who may only read the store have one, and nobody
-else writes it. A result is used while its file has the inode, size and times
-that it was read with; one that was removed and made anew is read anew.
+else writes it. A result is used while its file has the inode, size and times that it was read with;
+one that was removed and made anew is read anew.
 """
 
 from __future__ import annotations

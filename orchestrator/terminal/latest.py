@@ -80,12 +80,17 @@ def only_open(store: Store) -> str:
         return fitting[0]
     if not fitting:
         raise UnknownRun(f"no run of the store {store.root} is open; there is nothing to cancel.")
-    ways = "; ".join(
-        command_line(store.root, "cancel", run.name) + (f" (of {theirs})" if theirs else "")
-        for run in every[-SHOWN:]
-        for theirs in [other_submitter(run.provenance)]
-    )
+    ways = "; ".join(_cancelling(store, run) for run in every[-SHOWN:])
     raise UnknownRun(f"{len(fitting)} runs are open. Name the one to cancel: {ways}.")
+
+
+def _cancelling(store: Store, run: RunOutline) -> str:
+    """The command, and whose the run is if it is somebody else's."""
+    from jobs.settings import command_line
+    from orchestrator.this_user import other_submitter
+
+    theirs = other_submitter(run.provenance)
+    return command_line(store.root, "cancel", run.name) + (f" (of {theirs})" if theirs else "")
 
 
 def _with_tasks(store: Store, states: Collection[str]) -> list[RunOutline]:

@@ -145,7 +145,7 @@ def test_each_lease_is_watched_by_several_and_others_a_minute_later(
 def test_the_leases_of_a_dead_worker_are_all_taken_over(store: Store) -> None:
     """By six workers who each watch a share of them, beside others that are dead too.
 
-    At most five of them all do not watch a lease, so one of six does, whatever the minute.
+    13 of the 17 watch each lease, so at least two of six do, whatever the minute.
     """
     run = study(store)
     dead = LeaseTracker(store)
